@@ -1,0 +1,1 @@
+"""BoundNet: rigorous bounds on the rounding errors of trained networks."""

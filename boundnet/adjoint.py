@@ -1,0 +1,91 @@
+"""Adjoint bounds: the coefficients of all noise symbols in chosen outputs, by one reverse pass a row.
+
+For a row J_0 and the deviation D of its node, |J_0 D| <= |sum J shift| + sum over ops of |J| (noise + gamma |L| E): the last term covers the
+float64 rounding of the pass itself, because an error in J_x = J_y L meets a deviation of at most E.  gamma is doubled
+(:func:`boundnet.rounding.gamma`) and |J| raised to 2**-500, which also covers products that underflow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from boundnet.forward import Trace
+from boundnet.ops.base import Local
+from boundnet.rounding import Array, gamma, raise_tiny, up
+
+
+@dataclass(frozen=True)
+class Adjoint:
+    """Bounds of rows, (R, N), and where they come from.
+
+    Attributes:
+        bound: rigorous bound of |J_0 D| for each row and sample.
+        rounding: node -> its own rounding's part of the bound, (R, N).
+        linearisation: node -> the part of strips and shifts, (R, N).
+    """
+
+    bound: Array
+    rounding: dict[str, Array]
+    linearisation: dict[str, Array]
+
+
+def adjoint(trace: Trace, node: str, rows: Array) -> Adjoint:
+    """Bound ``rows`` of the deviation of ``node``.
+
+    Args:
+        rows: (R, N, *shape of node), exact float64 coefficients.
+    """
+    graph = trace.graph
+    pending: dict[str, Array] = {node: rows}
+    rounding: dict[str, Array] = {}
+    linearisation: dict[str, Array] = {}
+    blank = np.zeros(rows.shape[:2])
+    strips, shifts, shift_sizes = blank, blank, blank
+    terms = 2
+    order = graph.topological()
+    with np.errstate(all="ignore"):
+        for name in reversed(order[: order.index(node) + 1]):
+            if name not in pending:
+                continue
+            row = pending.pop(name)
+            size = raise_tiny(np.abs(row))
+            local = trace.locals.get(name)
+            if local is None:
+                rounding[name] = _weigh(size, trace.tensors[name].radius)
+                continue
+            rounding[name] = _weigh(size, np.where(local.overflow, np.inf, local.rounding))
+            missed = _slack(trace, name, local)
+            if local.strip is not None:
+                missed = up(missed + local.strip, 1)
+            linearisation[name] = _weigh(size, np.broadcast_to(missed, size.shape[1:]))
+            strips = strips + linearisation[name]
+            if local.shift is not None:
+                shifts = shifts + (row * local.shift).sum(axis=tuple(range(2, row.ndim)))
+                moved = _weigh(size, np.abs(local.shift))
+                shift_sizes = shift_sizes + moved
+                terms += int(np.prod(row.shape[2:])) + 2
+                linearisation[name] = linearisation[name] + moved
+            for source, linear in zip(graph.inputs_of(name), local.maps, strict=True):
+                back = linear.transpose(row)
+                pending[source] = pending[source] + back if source in pending else back
+        bound = sum(rounding.values(), blank) + strips + np.abs(shifts) + gamma(terms) * shift_sizes
+    return Adjoint(np.where(np.isnan(bound), np.inf, up(bound, 2 * len(order) + 6)), rounding, linearisation)
+
+
+def _slack(trace: Trace, name: str, local: Local) -> Array:
+    """gamma |L| E: float64 rounding of this op's part of the reverse pass, additions at shared inputs included."""
+    total = np.zeros(())
+    for source, linear in zip(trace.graph.inputs_of(name), local.maps, strict=True):
+        terms = gamma(linear.fan_out + trace.graph.consumers(source) + 2)
+        total = total + terms * linear.absolute(trace.tensors[source].radius)
+    return up(total, len(local.maps) + 2)
+
+
+def _weigh(size: Array, noise: Array) -> Array:
+    """sum |J| noise over all elements, rounded up: (R, N)."""
+    axes = tuple(range(2, size.ndim))
+    product = size * raise_tiny(noise)
+    total = product.sum(axis=axes)
+    return up(np.where(np.isnan(total), np.inf, total), int(np.prod(size.shape[2:])) + 1)

@@ -1,0 +1,180 @@
+"""Arithmetic: what a machine is allowed to do when it executes the graph.
+
+A bound holds for *every* execution that conforms to the Arithmetic.  Fields left at ``any`` or ``either`` allow all their values.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from boundnet.accuracy import GLIBC_FLOAT64, X86_FLOAT32, FunctionAccuracy
+from boundnet.errors import FormatError
+from boundnet.formats import BINARY32, BINARY64, Format
+from boundnet.rounding import Array, up
+
+Rounding = Literal["nearest", "stochastic", "toward_zero", "any"]
+Subnormals = Literal["gradual", "ftz", "ftz+daz", "either"]
+Fma = Literal["yes", "no", "either"]
+Bias = Literal["any", "first", "last", "separate"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """Order of the additions in a sum of n products.
+
+    ``any``: every binary tree.  ``sequential``: one accumulator, leaves in document order.  ``pairwise``: recursive halving, runs
+    of at most ``size`` leaves sequentially.  ``blocked``: sequential within blocks of ``size`` leaves, then over the blocks.
+    """
+
+    kind: Literal["any", "sequential", "pairwise", "blocked"] = "any"
+    size: int = 1
+
+    def height(self, leaves: int) -> int:
+        """Most additions on the path from one of ``leaves`` products to the sum, plus one for the product's rounding."""
+        n = max(leaves, 1)
+        if self.kind == "pairwise" and n > self.size:
+            return self.size + int(np.ceil(np.log2(n / self.size)) + 1e-9)
+        if self.kind == "blocked" and n > self.size:
+            return self.size + -(-n // self.size) - 1
+        return n
+
+    def __str__(self) -> str:
+        return self.kind if self.kind in ("any", "sequential") else f"{self.kind}({self.size})"
+
+
+ANY = Order()
+SEQUENTIAL = Order("sequential")
+
+
+def parse_order(text: str) -> Order:
+    """``any``, ``sequential``, ``pairwise``, ``pairwise(base)`` or ``blocked(k)``."""
+    match = re.fullmatch(r"(any|sequential|pairwise|blocked)(?:\((\d+)\))?", text.strip().lower())
+    if match is None or (match[1] in ("any", "sequential") and match[2]) or (match[1] == "blocked" and not match[2]):
+        raise FormatError(f"unknown order {text!r}: use any, sequential, pairwise, pairwise(base) or blocked(k)")
+    size = int(match[2] or 1)
+    if size < 1:
+        raise FormatError(f"order {text!r}: the size must be at least 1")
+    return Order(match[1], size)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """An execution model.
+
+    Attributes:
+        name: printed in results.
+        storage: format of tensors in memory, weights and inputs included; each is rounded once.
+        accumulate: format in which operations run before their result is stored.
+        order: order of additions in sums.
+        fma: whether multiply-adds are fused.
+        rounding: of every operation; ``stochastic`` and ``any`` may go either way.
+        subnormals: gradual underflow, results flushed, results and operands flushed, or any mix.
+        functions: accuracy of elementary functions in ``accumulate``.
+        bias: added to the sum as its first leaf, its last, after the sum was stored, or any of these.
+    """
+
+    name: str
+    storage: Format = BINARY32
+    accumulate: Format = BINARY32
+    order: Order = ANY
+    fma: Fma = "either"
+    rounding: Rounding = "nearest"
+    subnormals: Subnormals = "either"
+    functions: FunctionAccuracy = field(default=X86_FLOAT32)
+    bias: Bias = "any"
+
+    @property
+    def nearest(self) -> bool:
+        """Round to nearest: the sharper theorems apply."""
+        return self.rounding == "nearest"
+
+    @property
+    def widens(self) -> bool:
+        """Whether storing an accumulator's value rounds once more."""
+        return not self.storage.contains(self.accumulate)
+
+    @property
+    def flushes(self) -> bool:
+        """Whether results below the accumulator's smallest normal number may become zero."""
+        return self.subnormals != "gradual"
+
+    @property
+    def flushes_operands(self) -> bool:
+        """Whether operands below the accumulator's smallest normal number may be read as zero."""
+        return self.subnormals in ("ftz+daz", "either")
+
+    def unit(self, fmt: Format) -> float:
+        """Factor of ufp(t) that bounds one rounding of t: u to nearest, 2u otherwise."""
+        return fmt.unit_roundoff if self.nearest else 2.0 * fmt.unit_roundoff
+
+    def relative(self, fmt: Format) -> float:
+        """Factor of |t| that bounds one rounding of t: u/(1+u) to nearest (rounded up), 2u otherwise."""
+        u = fmt.unit_roundoff
+        return u / (1.0 + u) * (1.0 + 2.0**-50) if self.nearest else 2.0 * u
+
+    def absolute(self, fmt: Format) -> float:
+        """Largest rounding error below the smallest normal number: eta/2 to nearest, eta otherwise."""
+        eta = fmt.smallest_subnormal
+        if not fmt.subnormals and not fmt.is_fixed:
+            return fmt.smallest_normal
+        return eta / 2.0 if self.nearest else eta
+
+    def flush(self) -> float:
+        """Largest error of flushing one value to zero: lambda of the accumulator, 0 under gradual underflow."""
+        return self.accumulate.smallest_normal if self.flushes else 0.0
+
+    def one_rounding(self, magnitude: Array, fmt: Format) -> Array:
+        """Bound of |fl(t) - t| for every |t| <= ``magnitude``; flushing apart.
+
+        The half-ulp bound u * ufp(t) (2u * ufp(t) if not nearest), u/(1+u) * |t| where smaller, eta/2 below the normal range.
+        """
+        if fmt.is_fixed:
+            return np.where(magnitude > 0, self.absolute(fmt), 0.0)
+        _, exponent = np.frexp(magnitude)
+        ufp = np.ldexp(0.5, exponent)
+        error = np.minimum(self.unit(fmt) * ufp, up(self.relative(fmt) * magnitude, 1))
+        error = np.maximum(error, self.absolute(fmt))
+        return np.where(np.isfinite(magnitude), np.where(magnitude == 0.0, 0.0, error), np.inf)
+
+    def one_operation(self, magnitude: Array) -> Array:
+        """Bound of the error of one operation whose exact result is at most ``magnitude``: round, flush, store."""
+        error = self.one_rounding(magnitude, self.accumulate) + np.where(magnitude == 0.0, 0.0, self.flush())
+        return self.store(magnitude, up(error, 1))
+
+    def store(self, magnitude: Array, error: Array) -> Array:
+        """Total error once a value off by ``error`` from an exact one of at most ``magnitude`` is stored."""
+        if not self.widens:
+            return error
+        return up(error + self.one_rounding(up(magnitude + error, 1), self.storage), 2)
+
+    def overflows(self, accumulated: Array, stored: Array) -> Array:
+        """True where a value of at most ``accumulated`` in the accumulator, or ``stored`` in memory, may pass the largest one.
+
+        NaN counts as passing.  Reaching the largest finite value counts too, which is safe for every overflow rule.
+        """
+        return ~(accumulated < self.accumulate.largest) | ~(stored < self.storage.largest)
+
+    def describe(self) -> dict[str, object]:
+        """The fields as plain values, as results store them."""
+        return {
+            "name": self.name,
+            "storage": self.storage.name,
+            "accumulate": self.accumulate.name,
+            "order": str(self.order),
+            "fma": self.fma,
+            "rounding": self.rounding,
+            "subnormals": self.subnormals,
+            "bias": self.bias,
+            "functions": {"name": self.functions.name, "ulp": dict(self.functions.ulps), "source": self.functions.source},
+            "unit_roundoff": self.storage.unit_roundoff,
+        }
+
+
+OWN = Arithmetic(
+    "boundnet-float64", BINARY64, BINARY64, ANY, "either", "nearest", "gradual", GLIBC_FLOAT64, "any"
+)
+"""The analyzer's own evaluation of the centre: NumPy and BLAS in binary64."""

@@ -1,0 +1,162 @@
+"""Affine forms: every noise symbol's coefficient is kept, so correlations survive (Stolfi & de Figueiredo).
+
+D = shift + sum_s coefficient_s e_s + fresh * e, |e_s| <= 1, where ``fresh`` has one private symbol for each element.  Fresh symbols stay a
+plain radius while they follow a chain in which each enters one element only, and get names (rows of coefficients)
+when they may meet themselves again: at a fan-out or in a map that spreads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from boundnet.domains.base import capped, noise_of
+from boundnet.maps import Diagonal, LinearMap, Select, Structural, Zero
+from boundnet.ops.base import Local
+from boundnet.rounding import TINY, Array, gamma, up
+
+Ids = npt.NDArray[np.int64]
+
+
+class TooManySymbols(Exception):
+    """The forms no longer fit the memory budget."""
+
+
+@dataclass(frozen=True)
+class _Form:
+    """coefficients: (S, 1, *shape) for the symbols ``ids`` (increasing); fresh, shift: (1, *shape)."""
+
+    ids: Ids
+    coefficients: Array
+    fresh: Array
+    shift: Array
+
+
+class AffineDomain:
+    """Affine forms of one sample at a time (batch axis of length 1), exact to first order.
+
+    Args:
+        consumers: number of readers of each node; a form is freed after the last.
+        limit: largest size of one node's coefficients, in float64 values.
+
+    Raises:
+        TooManySymbols: from :meth:`push`, when a node would exceed ``limit``.
+    """
+
+    def __init__(self, consumers: dict[str, int], limit: int = 1 << 27) -> None:
+        self._forms: dict[str, _Form] = {}
+        self._radii: dict[str, Array] = {}
+        self._left = dict(consumers)
+        self._consumers = consumers
+        self._next = 0
+        self._limit = limit
+
+    def enter(self, name: str, radius: Array) -> Array:
+        shape = radius.shape
+        self._forms[name] = _Form(np.zeros(0, np.int64), np.zeros((0, *shape)), radius, np.zeros(shape))
+        self._radii[name] = radius
+        return radius
+
+    def push(self, name: str, inputs: tuple[str, ...], local: Local) -> Array:
+        keep_fresh = all(self._consumers[source] == 1 for source in inputs) and all(map(_private, local.maps))
+        slack = np.zeros(())
+        finite = True
+        for source, linear in zip(inputs, local.maps, strict=True):
+            terms = gamma(max(linear.fan_in, 1) + len(inputs) + 1)
+            slack = slack + terms * linear.absolute(self._radii[source])
+            finite = finite and bool(np.isfinite(self._radii[source]).all())
+        noise = up(noise_of(local) + slack, len(inputs) + 3)
+        if not (finite and np.isfinite(noise).all()):
+            form = self._lost(local, inputs, noise)
+        else:
+            form = self._linear(inputs, local, noise, keep_fresh)
+        radius = capped(_radius(form), local)
+        radius = np.where(local.zero, 0.0, np.where(radius == 0.0, 0.0, np.maximum(radius, TINY)))
+        self._forms[name], self._radii[name] = form, radius
+        for source in inputs:
+            self._left[source] -= 1
+            if self._left[source] == 0:
+                del self._forms[source]
+        return radius
+
+    def _lost(self, local: Local, inputs: tuple[str, ...], noise: Array) -> _Form:
+        """No finite form: an interval, infinite where anything infinite enters."""
+        radius = noise
+        if local.shift is not None:
+            radius = radius + np.abs(local.shift)
+        for source, linear in zip(inputs, local.maps, strict=True):
+            radius = radius + linear.absolute(self._radii[source])
+        radius = capped(up(radius, len(inputs) + 3), local)
+        return _Form(np.zeros(0, np.int64), np.zeros((0, *radius.shape)), radius, np.zeros(radius.shape))
+
+    def _linear(self, inputs: tuple[str, ...], local: Local, noise: Array, keep_fresh: bool) -> _Form:
+        fresh = noise
+        shift = np.zeros(noise.shape) if local.shift is None else local.shift
+        parts: list[tuple[Ids, Array]] = []
+        for source, linear in zip(inputs, local.maps, strict=True):
+            if isinstance(linear, Zero):
+                continue
+            form = self._forms[source] if keep_fresh else self._name(source)
+            if keep_fresh:
+                fresh = up(fresh + linear.absolute(form.fresh), 1)
+            shift = shift + linear.apply(form.shift)
+            if len(form.ids):
+                parts.append((form.ids, linear.apply(form.coefficients)))
+        ids, coefficients = _sum(parts, noise.shape)
+        if coefficients.size > self._limit:
+            raise TooManySymbols
+        return _Form(ids, coefficients, fresh, shift)
+
+    def _name(self, source: str) -> _Form:
+        """Turn the private symbols of ``source`` into named ones, once for all its readers."""
+        form = self._forms[source]
+        flat = form.fresh.ravel()
+        live = np.flatnonzero(flat)
+        if len(live) == 0:
+            return form
+        if (len(form.ids) + len(live)) * flat.size > self._limit:
+            raise TooManySymbols
+        rows = np.zeros((len(live), flat.size))
+        rows[np.arange(len(live)), live] = flat[live]
+        ids = self._next + np.arange(len(live))
+        self._next += len(live)
+        coefficients = np.concatenate([form.coefficients, rows.reshape(len(live), *form.fresh.shape)])
+        named = replace(form, ids=np.concatenate([form.ids, ids]), coefficients=coefficients,
+                        fresh=np.zeros(form.fresh.shape))  # fmt: skip
+        self._forms[source] = named
+        return named
+
+
+def _private(linear: LinearMap) -> bool:
+    """Whether every input element reaches at most one output element."""
+    if isinstance(linear, Diagonal):
+        return linear.elementwise
+    if isinstance(linear, Structural):
+        return linear.fan_out == 0
+    if isinstance(linear, Select):
+        kept = linear.index[linear.keep]
+        return len(np.unique(kept)) == len(kept)
+    return isinstance(linear, Zero)
+
+
+def _sum(parts: Sequence[tuple[Ids, Array]], shape: tuple[int, ...]) -> tuple[Ids, Array]:
+    """Add coefficient tables, symbol by symbol; symbols that reach nothing any more are dropped."""
+    if not parts:
+        return np.zeros(0, np.int64), np.zeros((0, *shape))
+    ids, total = parts[0]
+    for other, table in parts[1:]:
+        union = np.union1d(ids, other)
+        merged = np.zeros((len(union), *shape))
+        merged[np.searchsorted(union, ids)] = total
+        merged[np.searchsorted(union, other)] += table
+        ids, total = union, merged
+    alive = total.reshape(len(ids), -1).any(axis=1)
+    return (ids, total) if alive.all() else (ids[alive], total[alive])
+
+
+def _radius(form: _Form) -> Array:
+    total: Array = np.abs(form.coefficients).sum(axis=0) + form.fresh + np.abs(form.shift)
+    return up(total, len(form.ids) + 3)

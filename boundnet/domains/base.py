@@ -1,0 +1,36 @@
+"""The contract of an abstract domain."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from boundnet.ops.base import Local
+from boundnet.rounding import Array, up
+
+
+class Domain(Protocol):
+    """Turns local forms into radii, node by node in topological order."""
+
+    def enter(self, name: str, radius: Array) -> Array:
+        """An input whose stored value is within ``radius`` (N, *shape) of its centre; returns the radius to use."""
+
+    def push(self, name: str, inputs: tuple[str, ...], local: Local) -> Array:
+        """Radius of node ``name``: a bound of |y^ - y~| for every execution, (N, *shape)."""
+
+
+def noise_of(local: Local) -> Array:
+    """All noise of an op: its rounding (infinite where it may overflow) and its strip."""
+    noise = np.where(local.overflow, np.inf, local.rounding)
+    if local.strip is not None:
+        noise = up(noise + local.strip, 1)
+    return np.where(np.isnan(noise), np.inf, noise)
+
+
+def capped(radius: Array, local: Local) -> Array:
+    """``radius``, or the op's own bound of its deviation where that is smaller; NaN becomes infinity."""
+    if local.cap is not None:
+        own = up(np.where(local.overflow, np.inf, local.rounding) + local.cap, 1)
+        radius = np.minimum(np.where(np.isnan(radius), np.inf, radius), np.where(np.isnan(own), np.inf, own))
+    return np.where(np.isnan(radius), np.inf, radius)

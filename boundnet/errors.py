@@ -1,0 +1,45 @@
+"""Errors that a user can cause.  Each message stands alone: it names the culprit and says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class BoundNetError(Exception):
+    """Base of every error that is the caller's to mend; the command line prints it and exits with code 2."""
+
+
+class ModelFileError(BoundNetError):
+    """The model file is missing, unreadable, incomplete or holds values that no analysis can start from."""
+
+
+class InputError(BoundNetError):
+    """The inputs given for analysis don't fit the network or can't be read."""
+
+
+class FormatError(BoundNetError):
+    """Unknown or impossible floating-point format, arithmetic or order."""
+
+
+class GraphError(BoundNetError):
+    """The graph is inconsistent, for example two shapes that do not fit; the message names the node."""
+
+
+class Refusal(NamedTuple):
+    """One layer that can't be analysed: its name, its class and the reason with a remedy."""
+
+    layer: str
+    kind: str
+    reason: str
+
+
+class UnsupportedLayerError(BoundNetError):
+    """The model has layers that BoundNet refuses; ``layers`` lists all of them, not only the first."""
+
+    def __init__(self, layers: Sequence[Refusal], source: str = "") -> None:
+        self.layers = tuple(Refusal(*layer) for layer in layers)
+        lines = [f"  {item.layer} ({item.kind}): {item.reason}" for item in self.layers]
+        where = f"{source}: " if source else ""
+        noun = "layer is" if len(lines) == 1 else "layers are"
+        super().__init__(f"{where}{len(lines)} {noun} not supported:\n" + "\n".join(lines))

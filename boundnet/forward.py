@@ -1,0 +1,72 @@
+"""The forward pass: centres, local forms and radii of every node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from boundnet.domains.base import Domain
+from boundnet.graph import LayerGraph
+from boundnet.ops.base import Local, Tensor
+from boundnet.rounder import Rounder
+from boundnet.rounding import Array
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a forward pass knows: a tensor for every node, a local form for every op."""
+
+    graph: LayerGraph
+    tensors: dict[str, Tensor]
+    locals: dict[str, Local]
+    overflow: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def samples(self) -> int:
+        """Length of the batch axis."""
+        return len(self.tensors[self.graph.outputs[0]].centre)
+
+
+Tick = Callable[[str], None]
+
+
+def forward(
+    graph: LayerGraph, inputs: Sequence[Array], rounder: Rounder, domain: Domain,
+    input_radii: Sequence[Array] | None = None, tick: Tick | None = None,
+) -> Trace:  # fmt: skip
+    """Propagate ``inputs`` through ``graph``.
+
+    Args:
+        inputs: one (N, *shape) float64 array for each Input node: the centres.
+        rounder: the execution model.
+        domain: how radii are obtained.
+        input_radii: radius of each input about its centre, for boxes; storing the input comes on top.
+        tick: called with each node's name, for progress.
+    """
+    tensors: dict[str, Tensor] = {}
+    local_forms: dict[str, Local] = {}
+    overflow: dict[str, bool] = {}
+    entering = dict(zip(graph.inputs, range(len(inputs)), strict=True))
+    with np.errstate(all="ignore"):
+        for name in graph.topological():
+            if tick is not None:
+                tick(name)
+            if name in entering:
+                value = inputs[entering[name]]
+                box = np.zeros(value.shape) if input_radii is None else input_radii[entering[name]]
+                stored = rounder.stored_error(np.abs(value) + box)
+                tensors[name] = Tensor(value, domain.enter(name, box + stored), (value == 0.0) & (box + stored == 0.0))
+                continue
+            sources = graph.inputs_of(name)
+            xs = [tensors[source] for source in sources]
+            op = graph.op(name)
+            centre = op.centre(*(x.centre for x in xs))
+            local = op.local(rounder, *xs)
+            radius = domain.push(name, sources, local)
+            radius = np.where(np.isfinite(centre), radius, np.inf)
+            tensors[name] = Tensor(centre, radius, local.zero)
+            local_forms[name] = local
+            overflow[name] = bool(np.any(local.overflow)) or not bool(np.isfinite(centre).all())
+    return Trace(graph, tensors, local_forms, overflow)

@@ -1,0 +1,50 @@
+"""What a program may ask of the machine that runs it.
+
+An op writes its formula once, in the order in which real code evaluates it, against this protocol.  Each analysis supplies a machine.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from boundnet.rounding import Array
+
+
+class Machine(Protocol):
+    """Arithmetic on arrays of values of the machine's own kind."""
+
+    def constant(self, value: float) -> Any:
+        """A literal of the code, rounded to the machine's storage format where it has one."""
+
+    def parameter(self, value: Array) -> Any:
+        """A stored weight."""
+
+    def add(self, a: Any, b: Any) -> Any:
+        """a + b."""
+
+    def sub(self, a: Any, b: Any) -> Any:
+        """a - b."""
+
+    def mul(self, a: Any, b: Any) -> Any:
+        """a * b."""
+
+    def div(self, a: Any, b: Any) -> Any:
+        """a / b."""
+
+    def maximum(self, a: Any, b: Any) -> Any:
+        """max(a, b), exact."""
+
+    def minimum(self, a: Any, b: Any) -> Any:
+        """min(a, b), exact."""
+
+    def absolute(self, a: Any) -> Any:
+        """|a|, exact."""
+
+    def negative(self, a: Any) -> Any:
+        """-a, exact."""
+
+    def where(self, x: Any, threshold: float, above: Any, below: Any) -> Any:
+        """``above`` where x >= threshold, else ``below``."""
+
+    def function(self, name: str, a: Any) -> Any:
+        """An elementary function (:data:`boundnet.accuracy.FUNCTIONS`)."""

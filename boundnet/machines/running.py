@@ -1,0 +1,182 @@
+"""The machine that bounds rounding errors: running error analysis of an op's scalar program.
+
+Each value carries an enclosure of what exact arithmetic gives over all inputs in range and a bound of
+|computed - exact|.  The rules are those of Higham (2002, section 3.3), with the half-ulp bound u * ufp(t) where it is sharper.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from boundnet.arithmetic import Arithmetic
+from boundnet.box import Box
+from boundnet.machines.boxes import choose
+from boundnet.rounding import Array, Mask, up
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """An enclosure of the exact value, an error bound, and the largest magnitude met on the way to it."""
+
+    exact: Box
+    error: Array
+    overflow: Mask
+
+    @property
+    def magnitude(self) -> Array:
+        """Largest magnitude of the computed value."""
+        return up(self.exact.magnitude + self.error, 1)
+
+
+_NO = np.False_
+
+
+class RunningMachine:
+    """Error bounds under an :class:`~boundnet.arithmetic.Arithmetic`.  Values are :class:`Tracked`."""
+
+    def __init__(self, arithmetic: Arithmetic) -> None:
+        self.arithmetic = arithmetic
+
+    def variable(self, box: Box) -> Tracked:
+        """An input that ranges over ``box`` and is held exactly: its own error belongs to the op's linear part."""
+        return Tracked(box, np.zeros(np.shape(box.lo)), _NO)  # type: ignore[arg-type]
+
+    def constant(self, value: float) -> Tracked:
+        return self.parameter(np.float64(value))  # type: ignore[arg-type]
+
+    def parameter(self, value: Array) -> Tracked:
+        storage = self.arithmetic.storage
+        value = np.asarray(value, dtype=np.float64)
+        error = np.where(storage.round(value) == value, 0.0, self.arithmetic.one_rounding(np.abs(value), storage))
+        return Tracked(Box.exactly(value), error, ~(np.abs(value) < storage.largest))
+
+    def add(self, a: Tracked, b: Tracked) -> Tracked:
+        a, b = self._load(a), self._load(b)
+        if _is_zero(a):
+            return b
+        if _is_zero(b):
+            return a
+        return self._rounded(a.exact + b.exact, up(a.error + b.error, 1), a.overflow | b.overflow)
+
+    def sub(self, a: Tracked, b: Tracked) -> Tracked:
+        return self.add(a, self.negative(b))
+
+    def mul(self, a: Tracked, b: Tracked) -> Tracked:
+        if _is_one(b):
+            return a
+        if _is_one(a):
+            return b
+        same = a is b
+        a, b = self._load(a), self._load(b)
+        exact = a.exact.square() if same else a.exact * b.exact
+        error = a.error * b.exact.magnitude + b.error * a.exact.magnitude + a.error * b.error
+        return self._rounded(exact, up(_defined(error), 4), a.overflow | b.overflow)
+
+    def div(self, a: Tracked, b: Tracked) -> Tracked:
+        if _is_one(b):
+            return a
+        a, b = self._load(a), self._load(b)
+        exact = a.exact / b.exact
+        least = np.minimum(np.abs(b.exact.lo), np.abs(b.exact.hi)) * (1.0 - 2.0**-50) - b.error * (1.0 + 2.0**-50)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            error = (a.error + exact.magnitude * b.error) / least
+        error = np.where(least > 0.0, up(_defined(error), 4), np.inf)
+        return self._rounded(exact, error, a.overflow | b.overflow)
+
+    def maximum(self, a: Tracked, b: Tracked) -> Tracked:
+        return Tracked(a.exact.maximum(b.exact), np.maximum(a.error, b.error), a.overflow | b.overflow)
+
+    def minimum(self, a: Tracked, b: Tracked) -> Tracked:
+        return Tracked(a.exact.minimum(b.exact), np.maximum(a.error, b.error), a.overflow | b.overflow)
+
+    def absolute(self, a: Tracked) -> Tracked:
+        return Tracked(a.exact.absolute(), a.error, a.overflow)
+
+    def negative(self, a: Tracked) -> Tracked:
+        return Tracked(-a.exact, a.error, a.overflow)
+
+    def where(self, x: Tracked, threshold: float, above: Tracked, below: Tracked) -> Tracked:
+        exact = choose(x.exact, threshold, above.exact, below.exact)
+        sure_above, sure_below = x.exact.lo >= threshold, x.exact.hi < threshold
+        error = np.where(sure_above, above.error, np.where(sure_below, below.error, np.maximum(above.error, below.error)))
+        # A wrong branch is possible where the operand or the literal is off: then the two branches may differ altogether.
+        slack = x.error + self.constant(threshold).error
+        astray = (slack > 0.0) & (x.exact.lo - slack <= threshold) & (x.exact.hi + slack >= threshold)
+        both = above.exact.hull(below.exact)
+        error = np.where(astray, up(error + (both.hi - both.lo), 3), error)
+        return Tracked(exact, error, above.overflow | below.overflow)
+
+    def function(self, name: str, a: Tracked) -> Tracked:
+        a = self._load(a)
+        rules = self.arithmetic
+        exact = a.exact.function(name)
+        wide = Box.around(a.exact.lo, a.error).hull(Box.around(a.exact.hi, a.error))
+        reached = wide.function(name).magnitude
+        carried = np.where(a.error == 0.0, 0.0, up(_defined(_lipschitz(name, wide) * a.error), 1))
+        fmt = rules.accumulate
+        ulp = rules.functions.of(name)
+        # k ulp of the computed operand's image; eta covers subnormal results, flushing included.
+        own = up(2.0 * ulp * fmt.unit_roundoff * reached + max(ulp, 0.5) * fmt.smallest_subnormal, 2)
+        own = np.where(reached == 0.0, 0.0, own + rules.flush())
+        error = up(_defined(carried + own), 2)
+        return self._stored(exact, error, a.overflow | rules.overflows(up(reached + own, 1), np.float64(0.0)))  # type: ignore[arg-type]
+
+    def _load(self, a: Tracked) -> Tracked:
+        """Read an operand: DAZ may replace a subnormal one by zero."""
+        if not self.arithmetic.flushes_operands:
+            return a
+        least = self.arithmetic.flush()
+        error = np.where(a.magnitude == 0.0, 0.0, up(a.error + least, 1))
+        return Tracked(a.exact, error, a.overflow)
+
+    def _rounded(self, exact: Box, carried: Array, overflow: Mask) -> Tracked:
+        """One operation in the accumulator on operands whose errors amount to ``carried``, then a store."""
+        reached = up(exact.magnitude + carried, 1)
+        own = self.arithmetic.one_rounding(reached, self.arithmetic.accumulate)
+        own = np.where(reached == 0.0, 0.0, own + self.arithmetic.flush())
+        return self._stored(exact, up(_defined(carried + own), 2), overflow)
+
+    def _stored(self, exact: Box, error: Array, overflow: Mask) -> Tracked:
+        stored = self.arithmetic.store(exact.magnitude, error)
+        reached = up(exact.magnitude + stored, 1)
+        return Tracked(exact, stored, overflow | self.arithmetic.overflows(reached, reached))
+
+
+def _defined(error: Array) -> Array:
+    """inf - inf and 0 * inf mean that nothing is known."""
+    return np.where(np.isnan(error), np.inf, error)
+
+
+def _is_zero(a: Tracked) -> bool:
+    return a.exact.lo.ndim == 0 and a.exact.lo == 0.0 and a.exact.hi == 0.0 and not np.any(a.error)
+
+
+def _is_one(a: Tracked) -> bool:
+    return a.exact.lo.ndim == 0 and a.exact.lo == 1.0 and a.exact.hi == 1.0 and not np.any(a.error)
+
+
+def _lipschitz(name: str, x: Box) -> Array:
+    """Upper bound of |f'| over ``x``."""
+    with np.errstate(all="ignore"):
+        if name in ("exp", "expm1"):
+            return x.function("exp").hi
+        if name == "log":
+            return np.where(x.lo > 0, up(1.0 / x.lo, 1), np.inf)
+        if name == "log1p":
+            return np.where(x.lo > -1, up(1.0 / np.nextafter(1.0 + x.lo, -np.inf), 1), np.inf)
+        if name == "tanh":
+            t = x.absolute().function("tanh").lo
+            return np.minimum(1.0, np.nextafter(1.0 - np.nextafter(t * t, -np.inf), np.inf))
+        if name == "sigmoid":
+            return np.full(np.shape(x.lo), 0.25)
+        if name == "softplus":
+            return x.function("sigmoid").hi
+        if name == "erf":
+            return np.full(np.shape(x.lo), 1.1283791670955130)
+        if name == "sqrt":
+            return np.where(x.lo > 0, up(0.5 / np.sqrt(x.lo), 3), np.inf)
+        if name == "rsqrt":
+            return np.where(x.lo > 0, up(0.5 / (x.lo * np.sqrt(x.lo)), 4), np.inf)
+    raise KeyError(name)

@@ -1,0 +1,26 @@
+"""Linear maps between tensors: what every op looks like to first order."""
+
+from boundnet.maps.base import Diagonal, LinearMap, Structural, Zero, unbroadcast
+from boundnet.maps.contract import ContractLeft, ContractRight
+from boundnet.maps.conv import ConvMap, TransposedConvMap
+from boundnet.maps.dense import BatchDenseMap, DenseMap
+from boundnet.maps.select import Select
+from boundnet.maps.total import SumMap
+from boundnet.maps.window import WindowSum
+
+__all__ = [
+    "BatchDenseMap",
+    "ContractLeft",
+    "ContractRight",
+    "ConvMap",
+    "DenseMap",
+    "Diagonal",
+    "LinearMap",
+    "Select",
+    "Structural",
+    "SumMap",
+    "TransposedConvMap",
+    "WindowSum",
+    "Zero",
+    "unbroadcast",
+]

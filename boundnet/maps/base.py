@@ -1,0 +1,171 @@
+"""The contract of a linear map, and the maps that act element by element."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from boundnet.rounding import Array, Mask, up
+
+Shape = tuple[int, ...]
+
+
+class LinearMap(ABC):
+    """y = L x for tensors with any number of leading axes: x is (..., *input_shape), y is (..., *output_shape).
+
+    Attributes:
+        input_shape, output_shape: shapes without leading axes.
+        fan_in, fan_out: most roundings on a path in :meth:`apply` and in :meth:`transpose`.
+    """
+
+    input_shape: Shape
+    output_shape: Shape
+    fan_in: int
+    fan_out: int
+
+    @abstractmethod
+    def apply(self, x: Array) -> Array:
+        """L x in float64, each entry off by at most gamma(fan_in) |L||x|."""
+
+    @abstractmethod
+    def transpose(self, y: Array) -> Array:
+        """The transposed map, each entry off by at most gamma(fan_out) |L|^T|y|."""
+
+    @abstractmethod
+    def absolute(self, e: Array) -> Array:
+        """Upper bound of |L| e for e >= 0 (rounded up; an exact 0 stays 0; an infinite entry may make a sample infinite)."""
+
+    def count(self, nonzero: Mask) -> Array:
+        """Number of terms of each output that are not exactly zero, given which inputs are not (exact, as float64)."""
+        raise NotImplementedError(f"{type(self).__name__} is not a sum of products")
+
+    def leaves(self, x: npt.NDArray[Any]) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+        """The products of each sum in document order: pairs (input, weight) that broadcast to (..., *output_shape)."""
+        raise NotImplementedError(f"{type(self).__name__} is not a sum of products")
+
+    def with_kernel(self, change: Callable[[Array], Array]) -> LinearMap:
+        """The map whose weights are ``change(weights)``."""
+        raise NotImplementedError(f"{type(self).__name__} has no weights")
+
+
+def lead(x: npt.NDArray[Any], shape: Shape) -> Shape:
+    """Leading axes of ``x`` before its last ``len(shape)`` ones."""
+    return x.shape[: x.ndim - len(shape)]
+
+
+def finite_or_all_infinite(e: Array, shape: Shape, result: Callable[[Array], Array]) -> Array:
+    """Apply a nonnegative map; a sample with an infinite or NaN entry gets an infinite result everywhere.
+
+    0 * inf in the machine is NaN, so a zero weight does not shield an output from an overflowed input.
+    """
+    axes = tuple(range(e.ndim - len(shape), e.ndim))
+    bad = ~np.isfinite(e).all(axis=axes)
+    if not bad.any():
+        return result(e)
+    expand = bad.reshape(bad.shape + (1,) * len(axes))
+    y = result(np.where(expand, 0.0, e))
+    y[bad] = np.inf
+    return y
+
+
+def unbroadcast(y: Array, shape: Shape, rank: int) -> Array:
+    """Sum ``y`` (..., *broadcast shape of ``rank`` axes) back onto ``shape``: the transpose of broadcasting."""
+    start = y.ndim - rank
+    axes = tuple(start + i for i in range(rank) if shape[i] == 1 and y.shape[start + i] != 1)
+    return y.sum(axis=axes, keepdims=True) if axes else y
+
+
+class Diagonal(LinearMap):
+    """y = slope * x, element by element, with NumPy broadcasting of x.  slope: (N, *output_shape) or (*output_shape)."""
+
+    def __init__(self, slope: Array, input_shape: Shape, output_shape: Shape) -> None:
+        self.slope = slope
+        self.input_shape = input_shape
+        self.output_shape = output_shape
+        self.fan_in = 1
+        self.fan_out = 1 + int(np.prod(output_shape) // max(1, int(np.prod(input_shape))))
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether no entry of x is broadcast."""
+        return self.input_shape == self.output_shape
+
+    def apply(self, x: Array) -> Array:
+        return x * self.slope
+
+    def transpose(self, y: Array) -> Array:
+        return unbroadcast(y * self.slope, self.input_shape, len(self.output_shape))
+
+    def absolute(self, e: Array) -> Array:
+        slope = np.abs(self.slope)
+        with np.errstate(invalid="ignore"):
+            y = e * np.where((slope > 0) & (slope < 2.0**-500), 2.0**-500, slope)
+        y = np.where(np.isnan(y), np.inf, y)
+        return up(y, 1)
+
+
+class Zero(LinearMap):
+    """y = 0: the input's deviation is bounded by noise alone."""
+
+    def __init__(self, input_shape: Shape, output_shape: Shape) -> None:
+        self.input_shape = input_shape
+        self.output_shape = output_shape
+        self.fan_in = self.fan_out = 0
+
+    def apply(self, x: Array) -> Array:
+        return np.zeros(lead(x, self.input_shape) + self.output_shape)
+
+    def transpose(self, y: Array) -> Array:
+        return np.zeros(lead(y, self.output_shape) + self.input_shape)
+
+    def absolute(self, e: Array) -> Array:
+        return np.zeros(lead(e, self.input_shape) + self.output_shape)
+
+
+class Structural(LinearMap):
+    """y = x[index]: every output is one input or, where ``index`` is -1, an exact zero.
+
+    ``rearrange`` does the same with NumPy on (..., *input_shape); ``fill`` is what stands where nothing is copied.
+    """
+
+    def __init__(self, rearrange: Callable[[npt.NDArray[Any], Any], npt.NDArray[Any]], input_shape: Shape) -> None:
+        size = int(np.prod(input_shape, dtype=np.int64))
+        self.rearrange = rearrange
+        self.input_shape = input_shape
+        self.index: npt.NDArray[np.int64] = rearrange(np.arange(size).reshape(input_shape), -1)
+        self.output_shape = self.index.shape
+        self.fan_in = 0
+        copies = np.bincount(self.index[self.index >= 0].ravel(), minlength=1)
+        self.fan_out = max(int(copies.max(initial=0)) - 1, 0)
+        self.is_reshape = bool(np.array_equal(self.index.ravel(), np.arange(size)))
+        self._copied = np.flatnonzero(self.index.ravel() >= 0)
+        self._source = self.index.ravel()[self._copied]
+
+    def move(self, x: npt.NDArray[Any], fill: Any = 0.0) -> npt.NDArray[Any]:
+        """``x`` of any dtype rearranged, ``fill`` where nothing is copied."""
+        if self.is_reshape:
+            return x.reshape(lead(x, self.input_shape) + self.output_shape)
+        return self.rearrange(x, fill)
+
+    def apply(self, x: Array) -> Array:
+        return self.move(x)
+
+    def transpose(self, y: Array) -> Array:
+        front = lead(y, self.output_shape)
+        if self.is_reshape:
+            return y.reshape(front + self.input_shape)
+        flat = y.reshape(front + (-1,))
+        size = int(np.prod(self.input_shape, dtype=np.int64))
+        x = np.zeros(front + (size,))
+        if self.fan_out == 0:
+            x[..., self._source] = flat[..., self._copied]
+        else:
+            np.add.at(x, (..., self._source), flat[..., self._copied])
+        return x.reshape(front + self.input_shape)
+
+    def absolute(self, e: Array) -> Array:
+        return self.move(e)

@@ -1,0 +1,126 @@
+"""What an op is: a rule that says what the layer means, how it is computed, and what can go wrong on the way."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from boundnet.errors import GraphError
+from boundnet.machines.base import Machine
+from boundnet.maps import LinearMap
+from boundnet.rounder import Rounder
+from boundnet.rounding import Array, Mask
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """What is known of one tensor for every execution: |x^ - centre| <= radius.
+
+    Attributes:
+        centre: float64 evaluation, (N, *shape).
+        radius: (N, *shape), nonnegative, inf where nothing is known.
+        zero: True where the exact value and every computed one are exactly 0.
+    """
+
+    centre: Array
+    radius: Array
+    zero: Mask
+
+    @property
+    def nonzero(self) -> Mask:
+        """Complement of ``zero``."""
+        return ~self.zero
+
+
+@dataclass(frozen=True)
+class Local:
+    """One op about its centre: D_y = sum of maps(D_x) + shift + noise, |noise| <= strip + rounding.
+
+    Attributes:
+        maps: one linear map for each input.
+        rounding: bound of the op's own rounding in the Arithmetic and in the centre's float64, (N, *shape).
+        zero: outputs that are exactly 0 in every execution.
+        overflow: outputs whose computation may pass the largest finite value.
+        shift: known offset of a nonlinearity, or None.
+        strip: bound of what the linear part misses, or None.
+        cap: bound of |y - centre| before rounding that holds whatever the maps say, or None.
+    """
+
+    maps: tuple[LinearMap, ...]
+    rounding: Array
+    zero: Mask
+    overflow: Mask
+    shift: Array | None = None
+    strip: Array | None = None
+    cap: Array | None = None
+
+
+class Op(ABC):
+    """One operation of the graph.  Shapes exclude the batch axis; arrays have it first."""
+
+    arity: ClassVar[int | None] = 1
+    """Number of inputs, None where any number from two on will do."""
+
+    @abstractmethod
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """Shape of the result.
+
+        Raises:
+            GraphError: the inputs' shapes don't fit.
+        """
+
+    @abstractmethod
+    def centre(self, *xs: Array) -> Array:
+        """Float64 evaluation on (N, *shape) arrays, by operations that conform to :data:`boundnet.arithmetic.OWN`."""
+
+    @abstractmethod
+    def evaluate(self, machine: Any, *xs: Any) -> Any:
+        """The op on ``machine``, in document order: the reference and the emulator run this."""
+
+    @abstractmethod
+    def local(self, rounder: Rounder, *xs: Tensor) -> Local:
+        """Linear part, strip and rounding about the centres of ``xs``."""
+
+    def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
+        """Bound of |F(a) - F(b)| for all a, b in the ranges of ``xs`` with |a_i - b_i| <= radii[i] (boxes of inputs).
+
+        The default serves ops that are exactly linear.
+        """
+        total = np.zeros(())
+        for linear, radius in zip(local.maps, radii, strict=True):
+            total = total + linear.absolute(radius)
+        return np.asarray(total * (1.0 + (len(radii) + 2) * 2.0**-52))
+
+    def parameters(self) -> tuple[Array, ...]:
+        """Stored weights."""
+        return ()
+
+    def cast(self, change: Callable[[Array], Array]) -> Self:
+        """The op with every stored weight replaced by ``change(weight)``."""
+        return self
+
+    def describe(self) -> str:
+        """One line for people: the op and what distinguishes it."""
+        return type(self).__name__
+
+
+def require_rank(shape: Shape, rank: int, what: str) -> None:
+    """Raise GraphError unless ``shape`` has ``rank`` axes."""
+    if len(shape) != rank:
+        raise GraphError(f"{what} needs {rank} axes without the batch, got shape {shape}")
+
+
+def with_arrays(op: Any, change: Callable[[Array], Array], *names: str) -> Any:
+    """A copy of the dataclass ``op`` with ``change`` applied to its array fields ``names`` (None stays None)."""
+    values = {name: getattr(op, name) for name in names}
+    return replace(op, **{name: None if value is None else change(value) for name, value in values.items()})
+
+
+Program = Callable[..., Any]
+__all__ = ["Local", "Machine", "Op", "Program", "Shape", "Tensor", "require_rank", "with_arrays"]

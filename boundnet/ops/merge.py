@@ -1,0 +1,228 @@
+"""Ops that combine tensors element by element, with NumPy broadcasting between tensors of equal rank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, ClassVar
+
+import numpy as np
+
+from boundnet.errors import GraphError
+from boundnet.machines.base import Machine
+from boundnet.maps import Diagonal, LinearMap
+from boundnet.ops.base import Local, Op, Program, Shape, Tensor
+from boundnet.ops.elementwise import FLOATS
+from boundnet.ops.maxima import choose
+from boundnet.rounder import Rounder
+from boundnet.rounding import Array, Mask, up
+
+
+class _Merge(Op):
+    """Elementwise op on several tensors."""
+
+    arity: ClassVar[int | None] = None
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        if len({len(shape) for shape in shapes}) != 1:
+            raise GraphError(f"{self.describe()}: inputs differ in rank: {list(shapes)}")
+        try:
+            return np.broadcast_shapes(*shapes)
+        except ValueError:
+            raise GraphError(f"{self.describe()}: shapes {list(shapes)} do not broadcast") from None
+
+    def program(self, m: Machine, *xs: Any) -> Any:
+        """The op as a scalar program, inputs folded from the left."""
+        raise NotImplementedError
+
+    def centre(self, *xs: Array) -> Array:
+        y: Array = self.program(FLOATS, *xs)
+        return y
+
+    def evaluate(self, machine: Any, *xs: Any) -> Any:
+        return self.program(machine, *xs)
+
+
+def _shapes(xs: Sequence[Tensor]) -> tuple[list[Shape], Shape]:
+    shapes = [x.centre.shape[1:] for x in xs]
+    return shapes, np.broadcast_shapes(*shapes)
+
+
+def _spread(mask: Mask, count: int, shape: Shape) -> Mask:
+    return np.broadcast_to(mask, (count, *shape))
+
+
+def _any_order(rounder: Rounder, programs: Sequence[Program], xs: Sequence[Tensor]) -> tuple[Array, Mask]:
+    """Error over the left fold and, for three terms or more in free order, over every other tree of additions.
+
+    Each of the n - 1 additions is at most one operation on a sum of n magnitudes; errors add up along the tree
+    (Higham 2002, section 4.2), amplified by no later operation since additions have slope 1.
+    """
+    error, overflow = rounder.program(programs, xs)
+    rules = rounder.arithmetic
+    if len(xs) > 2 and rules is not None and rules.order.kind != "sequential":
+        total = np.zeros(())
+        for x in xs:
+            total = total + up(np.abs(x.centre) + x.radius, 1)
+        total = up(total, len(xs))
+        bound = np.zeros(())
+        for _ in range(len(xs) - 1):
+            operands = 2.0 * rules.flush() if rules.flushes_operands else 0.0
+            bound = up(bound + rules.one_operation(up(total + bound, 1)) + operands, 3)
+        reached = up(total + bound, 1)
+        error, overflow = np.maximum(error, bound), overflow | rules.overflows(reached, reached)
+    return error, overflow
+
+
+@dataclass(frozen=True, eq=False)
+class Add(_Merge):
+    """Sum of all inputs."""
+
+    def program(self, m: Machine, *xs: Any) -> Any:
+        return reduce(m.add, xs)
+
+    def local(self, rounder: Rounder, *xs: Tensor) -> Local:
+        shapes, output = _shapes(xs)
+        error, overflow = _any_order(rounder, (self.program,), xs)
+        zero = np.logical_and.reduce([_spread(x.zero, len(xs[0].centre), output) for x in xs])
+        others = sum(_spread(x.nonzero, len(xs[0].centre), output).astype(np.int64) for x in xs)
+        one = np.ones(output)
+        maps = tuple(Diagonal(one, shape, output) for shape in shapes)
+        # x + 0 is x: exact unless it is flushed or narrowed, which a stored x is not any more.
+        exact = (others <= 1) & (rounder.arithmetic is None or not rounder.arithmetic.flushes)
+        return Local(maps, np.where(zero | exact, 0.0, error), zero, overflow & ~zero)
+
+
+@dataclass(frozen=True, eq=False)
+class Subtract(_Merge):
+    """First input minus the second."""
+
+    arity: ClassVar[int | None] = 2
+
+    def program(self, m: Machine, *xs: Any) -> Any:
+        return m.sub(xs[0], xs[1])
+
+    def local(self, rounder: Rounder, *xs: Tensor) -> Local:
+        shapes, output = _shapes(xs)
+        error, overflow = rounder.program((self.program,), xs)
+        zero = np.logical_and.reduce([_spread(x.zero, len(xs[0].centre), output) for x in xs])
+        one = np.ones(output)
+        maps = (Diagonal(one, shapes[0], output), Diagonal(-one, shapes[1], output))
+        return Local(maps, np.where(zero, 0.0, error), zero, overflow & ~zero)
+
+
+@dataclass(frozen=True, eq=False)
+class Average(_Merge):
+    """Sum of all inputs divided by their number (or multiplied by the rounded reciprocal)."""
+
+    def program(self, m: Machine, *xs: Any) -> Any:
+        return m.div(reduce(m.add, xs), m.constant(float(len(xs))))
+
+    def _by_reciprocal(self, m: Machine, *xs: Any) -> Any:
+        return m.mul(reduce(m.add, xs), m.div(m.constant(1.0), m.constant(float(len(xs)))))
+
+    def _scaled_first(self, m: Machine, *xs: Any) -> Any:
+        return reduce(m.add, (m.div(x, m.constant(float(len(xs)))) for x in xs))
+
+    def local(self, rounder: Rounder, *xs: Tensor) -> Local:
+        shapes, output = _shapes(xs)
+        error, overflow = _any_order(rounder, (self.program, self._by_reciprocal, self._scaled_first), xs)
+        zero = np.zeros((len(xs[0].centre), *output), dtype=np.bool_)
+        share = np.full(output, 1.0 / len(xs))
+        maps = tuple(Diagonal(share, shape, output) for shape in shapes)
+        # 1/n in float64 is off by 2**-53 relative at most.
+        strip = up(sum((np.abs(m.absolute(x.radius)) for m, x in zip(maps, xs, strict=True)), np.zeros(())) * 2.0**-52, 3)
+        return Local(maps, error, zero, overflow, strip=np.where(np.isnan(strip), np.inf, strip))
+
+    def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
+        return super().difference(xs, local, radii) * (1.0 + 2.0**-48)
+
+
+@dataclass(frozen=True, eq=False)
+class Multiply(_Merge):
+    """Product of all inputs."""
+
+    def program(self, m: Machine, *xs: Any) -> Any:
+        return reduce(m.mul, xs)
+
+    def local(self, rounder: Rounder, *xs: Tensor) -> Local:
+        shapes, output = _shapes(xs)
+        count = len(xs[0].centre)
+        error, overflow = rounder.program((self.program,), xs)
+        zero = np.logical_or.reduce([_spread(x.zero, count, output) for x in xs])
+        maps: list[LinearMap] = []
+        for i, shape in enumerate(shapes):
+            others = [x.centre for j, x in enumerate(xs) if j != i]
+            maps.append(Diagonal(np.broadcast_to(reduce(np.multiply, others), (count, *output)), shape, output))
+        strip = self._strip(xs)
+        return Local(tuple(maps), np.where(zero, 0.0, error), zero, overflow & ~zero,
+                     strip=np.where(zero, 0.0, np.where(np.isnan(strip), np.inf, strip)))  # fmt: skip
+
+    @staticmethod
+    def _strip(xs: Sequence[Tensor]) -> Array:
+        """Terms of order two and more: x1 x2 ... = centre + first order + rest, the rest built up factor by factor.
+
+        The slopes' own float64 rounding (products of n - 1 centres) is part of it.
+        """
+        size, first, rest = np.abs(xs[0].centre), xs[0].radius, np.zeros(())
+        with np.errstate(invalid="ignore", over="ignore"):
+            for x in xs[1:]:
+                magnitude = np.abs(x.centre)
+                rest = rest * (magnitude + x.radius) + first * x.radius
+                first = first * magnitude + size * x.radius
+                size = size * magnitude
+            total = rest + first * (len(xs) * 2.0**-52) + 2.0**-1000 * (first > 0)
+        return up(total, 6 * len(xs))
+
+    def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
+        """|a1 a2 - b1 b2| <= |a1||a2 - b2| + |b2||a1 - b1|, factor by factor."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            size = np.abs(xs[0].centre) + xs[0].radius
+            total = radii[0]
+            for x, radius in zip(xs[1:], radii[1:], strict=True):
+                magnitude = np.abs(x.centre) + x.radius
+                total = size * radius + magnitude * total
+                size = size * magnitude
+        return up(np.where(np.isnan(total), np.inf, total), 6 * len(xs))
+
+
+class _Extremum(_Merge):
+    """Elementwise maximum or minimum: exact; which input wins may be undecided."""
+
+    sign: ClassVar[float] = 1.0
+
+    def local(self, rounder: Rounder, *xs: Tensor) -> Local:
+        shapes, output = _shapes(xs)
+        full = (len(xs[0].centre), *output)
+        centres = np.stack([np.broadcast_to(self.sign * x.centre, full) for x in xs], axis=-1)
+        radii = np.stack([np.broadcast_to(x.radius, full) for x in xs], axis=-1)
+        zeros = np.stack([np.broadcast_to(x.zero, full) for x in xs], axis=-1)
+        choice = choose(centres, radii, zeros)
+        maps = tuple(
+            Diagonal((choice.decided & (choice.index == i)).astype(np.float64), shape, output)
+            for i, shape in enumerate(shapes)
+        )
+        return Local(maps, np.zeros(full), choice.zero, np.zeros(full, dtype=np.bool_), self.sign * choice.shift,
+                     choice.strip)  # fmt: skip
+
+    def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
+        return np.maximum.reduce(np.broadcast_arrays(*radii))
+
+
+@dataclass(frozen=True, eq=False)
+class Maximum(_Extremum):
+    """Largest of all inputs."""
+
+    def program(self, m: Machine, *xs: Any) -> Any:
+        return reduce(m.maximum, xs)
+
+
+@dataclass(frozen=True, eq=False)
+class Minimum(_Extremum):
+    """Smallest of all inputs."""
+
+    sign: ClassVar[float] = -1.0
+
+    def program(self, m: Machine, *xs: Any) -> Any:
+        return reduce(m.minimum, xs)

@@ -1,0 +1,275 @@
+"""Softmax and log-softmax: enclosures from the inputs' differences, and the rounding of the algorithm itself.
+
+The algorithm (Blanchard, Higham & Higham 2021): d = x - max x, e = exp(d), s = sum e, p = e / s or e * (1/s); log p = d - log s.
+Errors that numerator and denominator share cancel: only the others' part 1 - p of the sum matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from boundnet.arithmetic import OWN, Arithmetic
+from boundnet.box import Box
+from boundnet.errors import GraphError
+from boundnet.maps import Zero
+from boundnet.ops.base import Local, Op, Shape, Tensor
+from boundnet.rounder import Rounder
+from boundnet.rounding import Array, Mask, up
+
+
+@dataclass(frozen=True)
+class Shares:
+    """p = e_k / sum e over the last axis: enclosure, and the bound of what the algorithm's rounding adds."""
+
+    exact: Box
+    rounding: Array
+
+
+def enclose(centre: Array, pair_radius: Array) -> Box:
+    """Softmax over the last axis where every difference x_j - x_k is within ``pair_radius`` of the centre's.
+
+    Args:
+        centre: (..., n).
+        pair_radius: (..., n, n), entry [j, k] for x_j - x_k.
+    """
+    difference = Box.exactly(centre[..., :, None]) - Box.exactly(centre[..., None, :])
+    wide = difference + Box(-pair_radius, pair_radius)
+    ratio = wide.function("exp")
+    n = centre.shape[-1]
+    off = ~np.eye(n, dtype=np.bool_)
+    low = np.where(off, ratio.lo, 0.0).sum(axis=-2) * (1.0 - (n + 2) * 2.0**-52)
+    high = up(np.where(off, ratio.hi, 0.0).sum(axis=-2), n)
+    one = Box.exactly(1.0)
+    return (one / (one + Box(low, high))).clip(0.0, 1.0)
+
+
+def enclose_box(centre: Array, radius: Array) -> Box:
+    """As :func:`enclose` with independent deviations |x_j - centre_j| <= radius_j; linear in n."""
+    top = centre.max(axis=-1, keepdims=True)
+    shifted = Box.exactly(centre) - Box.exactly(top)
+    lowest, highest = (shifted + Box(-radius, -radius)), (shifted + Box(radius, radius))
+    small, large = lowest.function("exp"), highest.function("exp")
+    n = centre.shape[-1]
+
+    def others(values: Array) -> Array:
+        """Sum of all entries but one's own, without subtraction."""
+        before = np.cumsum(values, axis=-1)
+        after = np.cumsum(values[..., ::-1], axis=-1)[..., ::-1]
+        total = np.zeros(values.shape)
+        total[..., 1:] += before[..., :-1]
+        total[..., :-1] += after[..., 1:]
+        return total
+
+    one = Box.exactly(1.0)
+    slack = (n + 4) * 2.0**-52
+    with np.errstate(over="ignore", invalid="ignore"):
+        rest_low = others(small.lo) * (1.0 - slack)
+        rest_high = others(large.hi) * (1.0 + slack)
+    low = one / (one + Box(rest_high, rest_high) / Box(small.lo, small.lo))
+    high = one / (one + Box(rest_low, rest_low) / Box(large.hi, large.hi))
+    lo = np.where(np.isnan(low.lo) | (small.lo <= 0), 0.0, low.lo)
+    hi = np.where(np.isnan(high.hi) | ~np.isfinite(large.hi), 1.0, high.hi)
+    return Box(np.clip(lo, 0.0, 1.0), np.clip(hi, 0.0, 1.0))
+
+
+def shares(arithmetic: Arithmetic, centre: Array, radius: Array, exact: Box) -> tuple[Array, Array, Mask]:
+    """Rounding of the algorithm for every x within ``radius`` of ``centre`` (last axis).
+
+    Args:
+        exact: enclosure of the exact softmax over those x.
+
+    Returns:
+        (bound of |computed p - exact p|, bound of the relative error of the sum of exponentials, overflow mask).
+
+    With r_j = e_j / e_k the computed p_k is (1 + d) / sum r_j (1 + a_jk)(1 + s): for j = k the factor a is exactly 0.
+    """
+    rules = arithmetic
+    n = centre.shape[-1]
+    top = Box(centre, centre)
+    distance = up((centre.max(axis=-1, keepdims=True) - centre) + radius + radius.max(axis=-1, keepdims=True), 4)
+    distance = np.maximum(distance, np.abs(top.lo) * 0.0)
+    operands = 2.0 * rules.flush() if rules.flushes_operands else 0.0
+    shift_error = up(rules.one_operation(distance) + operands, 1)
+    unit, keep = rules.relative(rules.accumulate), rules.relative(rules.storage) if rules.widens else 0.0
+    one_op = up(np.float64(unit + keep + unit * keep), 3)  # type: ignore[arg-type]
+    tiny = rules.absolute(rules.accumulate) + rules.flush() + (rules.absolute(rules.storage) if rules.widens else 0.0)
+    ulp = rules.functions.of("exp")
+    theta = 2.0 * ulp * rules.accumulate.unit_roundoff
+    theta = up(np.float64(theta + keep + theta * keep), 3)  # type: ignore[arg-type]
+    exp_tiny = tiny + max(ulp, 0.5) * rules.accumulate.smallest_subnormal
+    if theta >= 0.25 or rules.accumulate.is_fixed or rules.storage.is_fixed:
+        # Too coarse for relative reasoning: the computed value is only known to be a quotient; nothing better than inf.
+        return np.full(centre.shape, np.inf), np.full(centre.shape[:-1], np.inf), np.ones(centre.shape, dtype=np.bool_)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        grown = np.expm1(shift_error) * (1.0 + 2.0**-50) + 2.0**-1000
+        single = up((1.0 + grown) * (1.0 + theta) - 1.0 + 2.0**-52, 4)  # e_j alone
+        worst = single.max(axis=-1, keepdims=True)
+        pair = up((1.0 + worst) * (1.0 + worst) / np.maximum(1.0 - worst, 1e-300) - 1.0 + 2.0**-51, 6)
+        pair = np.where(worst < 0.5, pair, np.inf)
+        sigma = _sum_relative(rules, centre, radius, n, one_op)[..., None]
+        rest = np.clip(up(1.0 - exact.lo, 1), 0.0, 1.0)
+        slip = up(rest * pair * (1.0 + sigma) + sigma, 4)
+        sum_absolute = up(np.float64(n * (exp_tiny + 3.0 * tiny + 3.0 * rules.flush()) * 4.0), 4)  # type: ignore[arg-type]
+        slip = up(slip + sum_absolute, 1)
+        relative = np.where(slip < 0.5, up(slip / (1.0 - slip), 3), np.inf)
+        p_high = exact.hi * (1.0 + np.where(np.isfinite(relative), relative, 0.0))
+        division = rules.one_operation(up(p_high, 1))
+        # e * (1/s): 1/s <= 1 / (largest e) is rounded too; its error is a half ulp of a number below 1.
+        reciprocal = up(p_high * one_op + tiny, 3)
+        error = up(exact.hi * relative + division + reciprocal + 4.0 * exp_tiny + operands, 8)
+        sum_error = np.where(slip < 0.5, up(worst + sigma + worst * sigma + sum_absolute, 4), np.inf).max(axis=-1)
+    size = np.full(centre.shape, float(n) * 1.5)
+    overflow = rules.overflows(np.maximum(size, distance), np.maximum(size, distance))
+    return np.where(np.isnan(error), np.inf, error), sum_error, overflow
+
+
+def _sum_relative(rules: Arithmetic, centre: Array, radius: Array, n: int, one_op: Array) -> Array:
+    """Bound of the relative error of adding n computed exponentials, for every conforming order.
+
+    Nonnegative terms: (n - 1) u for any order to nearest (Jeannerod & Rump 2013).  In sequence, each partial sum counts
+    once (u * ufp of it), so terms before the largest cost little.  A stored sum is rounded once more.
+    """
+    fmt = rules.accumulate
+    keep = rules.relative(rules.storage) if rules.widens else 0.0
+    if not rules.nearest:
+        growth = np.float64(np.expm1(min(rules.order.height(n) * rules.relative(fmt), 600.0)))
+        free = up(growth * (1 + keep) + keep, 6)  # type: ignore[arg-type]
+        return np.broadcast_to(free, centre.shape[:-1])
+    free = np.broadcast_to(up(np.float64((n - 1) * fmt.unit_roundoff * (1 + keep) + keep), 4), centre.shape[:-1])  # type: ignore[arg-type]
+    if rules.order.kind != "sequential" or n > 4096:
+        return free
+    reach = Box.exactly(centre) - Box.exactly(centre.max(axis=-1, keepdims=True))
+    span = radius + radius.max(axis=-1, keepdims=True)
+    high = (reach + Box(span, span)).function("exp").hi * (1.0 + 2.0**-4)
+    low = (reach + Box(-span, -span)).function("exp").lo
+    total = low.sum(axis=-1) * (1.0 - (n + 2) * 2.0**-52)
+    partial = np.cumsum(high, axis=-1)[..., 1:] * (1.0 + (n + 2) * 2.0**-52)
+    _, exponent = np.frexp(partial)
+    rounding = (fmt.unit_roundoff * np.ldexp(0.5, exponent)).sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        known = up(rounding / total, n + 4) * (1.0 + 2.0**-3) * (1 + keep) + keep
+    known = np.where(np.isnan(known) | ~np.isfinite(radius).all(axis=-1), np.inf, known)
+    return np.minimum(free, known)
+
+
+def _last(x: Array, axis: int) -> Array:
+    return np.moveaxis(x, axis + 1, -1)
+
+
+def _back(x: Array, axis: int) -> Array:
+    return np.moveaxis(x, -1, axis + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Normalized(Op):
+    """Base of softmax and log-softmax over ``axis`` (batch excluded)."""
+
+    axis: int
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        if not 0 <= self.axis < len(shapes[0]):
+            raise GraphError(f"{type(self).__name__}: there is no axis {self.axis} in shape {shapes[0]}")
+        return shapes[0]
+
+    def _exponentials(self, m: Any, x: Any) -> tuple[list[Any], list[Any], Any]:
+        parts = [np.take(x, i, axis=self.axis + 1) for i in range(x.shape[self.axis + 1])]
+        top = reduce(m.maximum, parts)
+        shifted = [m.sub(part, top) for part in parts]
+        raised = [m.function("exp", part) for part in shifted]
+        return shifted, raised, reduce(m.add, raised)
+
+
+@dataclass(frozen=True, eq=False)
+class Softmax(_Normalized):
+    """p = exp(x - max) / sum exp(x - max) over ``axis``."""
+
+    def centre(self, *xs: Array) -> Array:
+        axis = self.axis + 1
+        raised = np.exp(xs[0] - xs[0].max(axis=axis, keepdims=True))
+        y: Array = raised / raised.sum(axis=axis, keepdims=True)
+        return y
+
+    def evaluate(self, machine: Any, *xs: Any) -> Any:
+        _, raised, total = self._exponentials(machine, xs[0])
+        return np.stack([machine.div(part, total) for part in raised], axis=self.axis + 1)
+
+    def local(self, rounder: Rounder, *xs: Tensor) -> Local:
+        (x,) = xs
+        value = self.centre(x.centre)
+        centre, radius = _last(x.centre, self.axis), _last(x.radius, self.axis)
+        exact = enclose_box(centre, radius)
+        overflow = np.zeros(value.shape, dtype=np.bool_)
+        at_centre = enclose_box(centre, np.zeros(centre.shape))
+        own, _, _ = shares(OWN, centre, np.zeros(centre.shape), at_centre)
+        rounding = own
+        if rounder.arithmetic is not None:
+            error, _, over = shares(rounder.arithmetic, centre, radius, exact)
+            rounding, overflow = up(own + error, 1), _back(over, self.axis)
+        deviation = (exact - Box.exactly(_last(value, self.axis))).magnitude
+        # The enclosure says all there is about D: slope 0.
+        strip = _back(np.where(radius.max(axis=-1, keepdims=True) == 0.0, own, deviation), self.axis)
+        shape = x.centre.shape[1:]
+        zero = np.zeros(value.shape, dtype=np.bool_)
+        return Local((Zero(shape, shape),), _back(rounding, self.axis), zero, overflow, strip=strip)
+
+    def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
+        # Row sums of |J| are 2 p (1 - p) <= 1/2.
+        widest = radii[0].max(axis=self.axis + 1, keepdims=True)
+        return np.asarray(np.broadcast_to(up(0.5 * np.minimum(widest, 2.0), 1), radii[0].shape))
+
+
+@dataclass(frozen=True, eq=False)
+class LogSoftmax(_Normalized):
+    """log p = (x - max) - log(sum exp(x - max)) over ``axis``."""
+
+    def centre(self, *xs: Array) -> Array:
+        axis = self.axis + 1
+        shifted = xs[0] - xs[0].max(axis=axis, keepdims=True)
+        y: Array = shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+        return y
+
+    def evaluate(self, machine: Any, *xs: Any) -> Any:
+        shifted, _, total = self._exponentials(machine, xs[0])
+        log = machine.function("log", total)
+        return np.stack([machine.sub(part, log) for part in shifted], axis=self.axis + 1)
+
+    def local(self, rounder: Rounder, *xs: Tensor) -> Local:
+        (x,) = xs
+        centre, radius = _last(x.centre, self.axis), _last(x.radius, self.axis)
+        still = np.zeros(centre.shape)
+        rounding, _ = self._rounding(OWN, centre, still)
+        overflow = np.zeros(centre.shape, dtype=np.bool_)
+        if rounder.arithmetic is not None:
+            error, overflow = self._rounding(rounder.arithmetic, centre, radius)
+            rounding = up(rounding + error, 1)
+        # |d log p_k| <= |d x_k| + max_j |d x_j|: the log-sum-exp is a mean of its arguments.
+        strip = up(radius + radius.max(axis=-1, keepdims=True), 1)
+        shape = x.centre.shape[1:]
+        zero = np.zeros(x.centre.shape, dtype=np.bool_)
+        back = _back(rounding, self.axis)
+        return Local((Zero(shape, shape),), back, zero, _back(overflow, self.axis), strip=_back(strip, self.axis))
+
+    @staticmethod
+    def _rounding(rules: Arithmetic, centre: Array, radius: Array) -> tuple[Array, Mask]:
+        n = centre.shape[-1]
+        exact = enclose_box(centre, radius)
+        _, sum_error, overflow = shares(rules, centre, radius, exact)
+        distance = up(centre.max(-1, keepdims=True) - centre + radius + radius.max(-1, keepdims=True), 4)
+        operands = 2.0 * rules.flush() if rules.flushes_operands else 0.0
+        shifted = up(rules.one_operation(distance) + operands, 1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            carried = np.where(sum_error < 0.5, up(-np.log1p(-np.minimum(sum_error, 0.5)), 12), np.inf)
+        size = up(np.float64(np.log(n) + 1.0), 4)  # type: ignore[arg-type]
+        ulp = rules.functions.of("log")
+        log = 2.0 * ulp * rules.accumulate.unit_roundoff * size + max(ulp, 0.5) * rules.accumulate.smallest_subnormal
+        log_error = up(carried + rules.store(size, np.asarray(log)) + rules.flush(), 4)[..., None]
+        last = rules.one_operation(up(distance + size + shifted + log_error, 3))
+        return up(shifted + log_error + last + operands, 4), overflow
+
+    def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
+        return up(radii[0] + radii[0].max(axis=self.axis + 1, keepdims=True), 1)

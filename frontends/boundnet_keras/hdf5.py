@@ -1,0 +1,96 @@
+"""Careful reading of HDF5: read-only, no links out of the file, no datasets that unfold to more than is stored."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from boundnet.errors import ModelFileError
+
+_LARGE = 1 << 28  # bytes; smaller datasets need no check
+_MAX_EXPANSION = 1000  # a dataset of mostly fill values is no trained weight
+
+
+def open_file(source: Path | BinaryIO, label: str) -> h5py.File:
+    """Open read-only and without a lock, so that read-only folders work.  Raises ModelFileError."""
+    try:
+        return h5py.File(source, "r", locking=False)
+    except (OSError, ValueError) as error:
+        raise ModelFileError(
+            f"{label}: not a readable HDF5 file ({_first_line(error)}); it may be truncated, copy or save it again"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or ["unknown error"])[0]
+
+
+def text(value: Any) -> str:
+    """An attribute as str: files hold bytes, str or arrays of one of either."""
+    if isinstance(value, np.ndarray):
+        value = value.item() if value.size == 1 else b"".join(value.tolist())
+    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def names(group: h5py.Group, attribute: str) -> list[str]:
+    """A list of names; attributes too large for one header are split into ``attribute0``, ``attribute1``, ..."""
+    if attribute in group.attrs:
+        return [text(item) for item in np.atleast_1d(group.attrs[attribute])]
+    found: list[str] = []
+    chunk = 0
+    while f"{attribute}{chunk}" in group.attrs:
+        found += [text(item) for item in np.atleast_1d(group.attrs[f"{attribute}{chunk}"])]
+        chunk += 1
+    return found
+
+
+def child(group: h5py.Group, path: str, label: str) -> h5py.Group | h5py.Dataset | None:
+    """The member at ``path`` or None.  Links, which could point to other files, are refused."""
+    current: h5py.Group | h5py.Dataset = group
+    for part in path.strip("/").split("/"):
+        if not isinstance(current, h5py.Group) or part not in current:
+            return None
+        if isinstance(current.get(part, getlink=True), (h5py.ExternalLink, h5py.SoftLink)):
+            raise ModelFileError(
+                f"{label}: {path!r} is a link, which model files don't use; save the model again"
+            )
+        current = current[part]
+    return current
+
+
+def subgroup(group: h5py.Group, path: str, label: str) -> h5py.Group | None:
+    found = child(group, path, label)
+    return found if isinstance(found, h5py.Group) else None
+
+
+def read(group: h5py.Group, path: str, label: str) -> NDArray[np.generic]:
+    """The dataset at ``path``.  bfloat16, which HDF5 lacks, is stored as two opaque bytes and widened to float32."""
+    dataset = child(group, path, label)
+    if not isinstance(dataset, h5py.Dataset):
+        raise ModelFileError(
+            f"{label}: weight {path!r} is missing; the file is incomplete, save the model again"
+        )
+    if dataset.external or dataset.is_virtual:
+        raise ModelFileError(
+            f"{label}: weight {path!r} is kept in another file; save the model again with model.save"
+        )
+    declared = math.prod(dataset.shape or ()) * dataset.dtype.itemsize
+    if declared > _LARGE and declared > _MAX_EXPANSION * dataset.id.get_storage_size():
+        raise ModelFileError(
+            f"{label}: weight {path!r} declares {declared} bytes but stores almost none; refused"
+        )
+    try:
+        values: NDArray[np.generic] = np.asarray(dataset[()])
+    except (OSError, TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"{label}: weight {path!r} can't be read ({_first_line(error)}); copy or save the file again"
+        ) from error
+    if values.dtype.kind == "V" and values.dtype.itemsize == 2:
+        bits = np.frombuffer(values.tobytes(), dtype="<u2").astype(np.uint32) << np.uint32(16)
+        values = bits.view(np.float32).reshape(values.shape)
+    return values

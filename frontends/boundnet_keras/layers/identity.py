@@ -1,0 +1,52 @@
+"""Layers that change nothing at inference: they add no node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from boundnet_keras.lowering import Lowering, Rule
+
+_REGULARIZERS = (
+    *(
+        "Dropout",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+        "GaussianDropout",
+        "GaussianNoise",
+    ),
+    *("AlphaDropout", "ActivityRegularization", "Identity"),
+)
+# Augmentation layers whose call returns its input unless training (Keras 2 and 3).  RandomCrop crops or resizes
+# at inference too and isn't one of them.
+_AUGMENTATION = (
+    *(
+        "RandomFlip",
+        "RandomRotation",
+        "RandomZoom",
+        "RandomTranslation",
+        "RandomContrast",
+        "RandomBrightness",
+    ),
+    *(
+        "RandomHue",
+        "RandomSaturation",
+        "RandomSharpness",
+        "RandomShear",
+        "RandomPosterization",
+        "RandomPerspective",
+    ),
+    *("RandomInvert", "RandomGrayscale", "RandomGaussianBlur", "RandomErasing", "RandomElasticTransform"),
+    *("RandomColorJitter", "RandomColorDegeneration", "RandomHeight", "RandomWidth"),
+    *("RandAugment", "AugMix", "MixUp", "CutMix"),
+)
+
+IDENTITY_KINDS = frozenset((*_REGULARIZERS, *_AUGMENTATION))
+
+
+def _same(layer: Lowering, inputs: Sequence[str]) -> str:
+    (x,) = inputs
+    return x
+
+
+RULES = {kind: Rule(_same) for kind in (*_REGULARIZERS, *_AUGMENTATION)}

@@ -1,0 +1,94 @@
+"""keras.ops calls and Python operators inside functional models (x + y, 0.5 * x, keras.ops.relu(x)); Keras 3 only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from boundnet import ops
+from boundnet_keras.activations import add_activation
+from boundnet_keras.lowering import Lowering, Refused, Rule
+from boundnet_keras.model import OPERATION, Config, Ref
+from boundnet_keras.values import number
+
+_HINT = "use the layer of keras.layers that does the same"
+
+
+def _nary(op: Callable[[], ops.Op]) -> Callable[[Lowering, Sequence[str]], str]:
+    """Two tensors, broadcast as NumPy does."""
+
+    def lower(layer: Lowering, inputs: Sequence[str]) -> str:
+        if len(inputs) != 2 or len(layer.call.arguments) != 2:
+            raise Refused(f"is called with a constant or another number of tensors than two; {_HINT}")
+        first, second = (layer.shape(x) for x in inputs)
+        if len(first) != len(second):
+            raise Refused(f"broadcasts {first} with {second}, batch axes apart; {_HINT}")
+        return layer.add(op(), *inputs)
+
+    return lower
+
+
+def _with_constant(op: Callable[[], ops.Op], name: str) -> Callable[[Lowering, Sequence[str]], str]:
+    """As _nary, and also a tensor with a number."""
+
+    def lower(layer: Lowering, inputs: Sequence[str]) -> str:
+        arguments = layer.call.arguments
+        if len(inputs) != 1 or len(arguments) != 2:
+            return _nary(op)(layer, inputs)
+        first = isinstance(arguments[0], Ref)
+        try:
+            constant = np.asarray(number(arguments[1 if first else 0]))
+        except ValueError as error:
+            raise Refused(f"is called with a constant that isn't one number; {_HINT}") from error
+        if not np.isfinite(constant):
+            raise Refused(f"is called with {constant}, which isn't a finite number")
+        one = np.ones(())
+        if name == "Multiply":
+            return layer.add(ops.ScaleShift(constant, None), *inputs)
+        if name == "Subtract":
+            return layer.add(
+                ops.ScaleShift(one, -constant) if first else ops.ScaleShift(-one, constant), *inputs
+            )
+        return layer.add(ops.ScaleShift(one, constant), *inputs)
+
+    return lower
+
+
+def _function(name: str) -> Callable[[Lowering, Sequence[str]], str]:
+    def lower(layer: Lowering, inputs: Sequence[str]) -> str:
+        return add_activation(layer, inputs[0], name)
+
+    return lower
+
+
+def _refuse_configured(config: Config, major: int) -> str:
+    """Operations keep constants such as a slope in places that differ between versions: only defaults are sure."""
+    extra = sorted(set(config) - {"name"})
+    return f"is called with {', '.join(extra)}; {_HINT}" if extra else ""
+
+
+_FUNCTIONS = {
+    "Relu": "relu",
+    "Relu6": "relu6",
+    "Sigmoid": "sigmoid",
+    "Tanh": "tanh",
+    "Silu": "silu",
+    "Selu": "selu",
+    "Softplus": "softplus",
+    "Softsign": "softsign",
+    "Exp": "exponential",
+    "HardSigmoid": "hard_sigmoid",
+    "HardSilu": "hard_silu",
+    "HardTanh": "hard_tanh",
+    "LogSigmoid": "log_sigmoid",
+    "Mish": "mish",
+}
+RULES = {
+    OPERATION + "Add": Rule(_with_constant(ops.Add, "Add"), merges=True),
+    OPERATION + "Subtract": Rule(_with_constant(ops.Subtract, "Subtract"), merges=True),
+    OPERATION + "Multiply": Rule(_with_constant(ops.Multiply, "Multiply"), merges=True),
+    OPERATION + "Maximum": Rule(_nary(ops.Maximum), merges=True),
+    OPERATION + "Minimum": Rule(_nary(ops.Minimum), merges=True),
+    **{OPERATION + kind: Rule(_function(name), _refuse_configured) for kind, name in _FUNCTIONS.items()},
+}

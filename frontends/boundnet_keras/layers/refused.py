@@ -1,0 +1,62 @@
+"""Why classes without a rule are refused, and what a user can do about each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from boundnet_keras.model import OPERATION
+
+_BUILT_IN_LAYERS = "replace it by built-in layers and save the model again"
+_RECURRENT = "recurrent layers aren't supported yet"
+_ATTENTION = "attention isn't supported yet"
+_STATISTICS = "normalisation by statistics of the input itself isn't supported yet; BatchNormalization is"
+_WRAPPER = "wrapped layers aren't supported yet; apply the inner layer directly where the model allows it"
+_TEXT = "it takes integers or strings, which have no rounding error; start the model at the first layer of real numbers"
+_IMAGE = (
+    "this image operation isn't supported; apply it to the inputs beforehand and start the model after it"
+)
+_OPERATION = (
+    "an operation of TensorFlow inside a functional model; use the layer of keras.layers that does the same"
+)
+
+_REASONS: Mapping[str, str] = {
+    "Lambda": f"holds Python code, which BoundNet never runs; {_BUILT_IN_LAYERS}",
+    "Masking": "masks time steps, which only recurrent layers heed; remove it and feed sequences of full length",
+    "TensorFlowOpLayer": _OPERATION,
+    "TFOpLambda": _OPERATION,
+    "SlicingOpLambda": _OPERATION,
+    "Merge": "this mode of Keras 1's Merge isn't supported; use sum, mul, concat, ave, max, dot or cos",
+    **dict.fromkeys(
+        ("LSTM", "GRU", "SimpleRNN", "RNN", "CuDNNLSTM", "CuDNNGRU", "Bidirectional"), _RECURRENT
+    ),
+    **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "StackedRNNCells"), _RECURRENT),
+    **dict.fromkeys(
+        ("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupedQueryAttention"), _ATTENTION
+    ),
+    **dict.fromkeys(("GroupQueryAttention",), _ATTENTION),
+    **dict.fromkeys(
+        ("LayerNormalization", "GroupNormalization", "UnitNormalization", "RMSNormalization"), _STATISTICS
+    ),
+    **dict.fromkeys(("TimeDistributed", "Wrapper", "SpectralNormalization"), _WRAPPER),
+    **dict.fromkeys(
+        ("Embedding", "ReversibleEmbedding", "CategoryEncoding", "Discretization", "Hashing"), _TEXT
+    ),
+    **dict.fromkeys(("HashedCrossing", "IntegerLookup", "StringLookup", "TextVectorization"), _TEXT),
+    **dict.fromkeys(
+        ("Resizing", "CenterCrop", "RandomCrop", "Solarization", "Equalization", "AutoContrast"), _IMAGE
+    ),
+    **dict.fromkeys(
+        ("ContrastLimitedAdaptiveHistogramEqualization", "MelSpectrogram", "STFTSpectrogram"), _IMAGE
+    ),
+    **dict.fromkeys(
+        ("LocallyConnected1D", "LocallyConnected2D"),
+        "locally connected layers aren't supported yet; use a convolution",
+    ),
+}
+
+
+def reason(kind: str) -> str:
+    """The reason for refusing a class that has no rule."""
+    if kind.startswith(OPERATION):
+        return "this keras.ops operation isn't supported; use the layer of keras.layers that does the same"
+    return _REASONS.get(kind, f"not a layer that BoundNet knows; {_BUILT_IN_LAYERS}")

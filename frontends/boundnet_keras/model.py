@@ -1,0 +1,74 @@
+"""The one canonical form every Keras configuration is turned into before it is lowered.
+
+Sequential and functional models, of any Keras version, become a ``ModelSpec``: named layers, each with its calls,
+each call naming the tensors it takes.  Names and arguments are those of Keras 2 and 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+Config = Mapping[str, Any]
+
+OPERATION = "ops."  # before the kind of a node that is a keras.ops operation, not a layer
+
+
+class Ref(NamedTuple):
+    """One tensor: output ``tensor`` of call number ``call`` of layer ``layer`` of the same model."""
+
+    layer: str
+    call: int
+    tensor: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """One use of a layer.
+
+    ``arguments``: tensors (Ref) and plain values in order; ``options``: the keyword arguments of the call that hold
+    no tensor, such as ``training``.
+    """
+
+    arguments: tuple[Any, ...]
+    options: Config = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> tuple[Ref, ...]:
+        return tuple(argument for argument in self.arguments if isinstance(argument, Ref))
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """A layer: ``kind`` is its Keras class; ``model`` is set when the layer is itself a model.
+
+    ``custom`` is the package of a class that isn't Keras's own, or empty.
+    """
+
+    name: str
+    kind: str
+    config: Config
+    calls: tuple[Call, ...]
+    model: ModelSpec | None = None
+    custom: str = ""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model: its layers in the order of the file, and the tensors that are its inputs and outputs."""
+
+    name: str
+    kind: str
+    layers: tuple[LayerSpec, ...]
+    inputs: tuple[Ref, ...]
+    outputs: tuple[Ref, ...]
+    labels: tuple[str, ...]
+
+    def leaves(self, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], LayerSpec]]:
+        """All layers that aren't models, depth first, each with its path of names."""
+        found: list[tuple[tuple[str, ...], LayerSpec]] = []
+        for layer in self.layers:
+            here = (*path, layer.name)
+            found += [(here, layer)] if layer.model is None else layer.model.leaves(here)
+        return found

@@ -1,0 +1,217 @@
+"""Walk a canonical model and lower it call by call into a layer graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from boundnet import ops
+from boundnet.errors import GraphError, ModelFileError, Refusal, UnsupportedLayerError
+from boundnet.graph import LayerGraph
+from boundnet_keras.layers import TABLE, refusal
+from boundnet_keras.layers.identity import IDENTITY_KINDS
+from boundnet_keras.lowering import Lowering, Refused
+from boundnet_keras.model import Call, LayerSpec, ModelSpec, Ref
+from boundnet_keras.source import Source
+from boundnet_keras.values import policy_name
+from boundnet_keras.weights import Path, WeightStore
+
+# Tensors of one run through a model: None where a layer before it was refused.
+Tensors = dict[Ref, str | None]
+
+MAX_CALLS = 100_000  # shared models in shared models could otherwise unfold without end
+
+
+def build(
+    model: ModelSpec, source: Source, input_shapes: Mapping[str, Sequence[int]] | None = None
+) -> LayerGraph:
+    """The graph of a model.
+
+    ``input_shapes`` fixes shapes, without the batch axis, of inputs that leave some open.
+
+    Raises:
+        UnsupportedLayerError: lists every layer that can't be lowered.
+        ModelFileError: the file is inconsistent.
+    """
+    refused = [
+        Refusal("/".join(path), layer.kind, reason)
+        for path, layer in model.leaves()
+        if (reason := refusal(layer, source.major) or _refused_call(layer))
+    ]
+    if refused:
+        raise UnsupportedLayerError(refused, source.label)
+    graph = LayerGraph(model.name)
+    walk = _Walk(graph, source, source.store(model), dict(input_shapes or {}))
+    inputs = [walk.add_input(_layer(model, ref.layer, source.label)) for ref in model.inputs]
+    outputs = walk.run(model, inputs, (), "")
+    if walk.refused:
+        raise UnsupportedLayerError(walk.refused, source.label)
+    graph.set_outputs([name for name in outputs if name is not None], list(model.labels))
+    graph.metadata.update(source.metadata)
+    graph.metadata["keras_version"] = source.keras_version
+    graph.metadata["backend"] = source.backend
+    graph.metadata["dtype_policy"] = _policies(model)
+    return graph
+
+
+def _refused_call(layer: LayerSpec) -> str:
+    """Calls in training mode compute something else: random or batch-dependent results."""
+    for call in layer.calls:
+        if call.options.get("training"):
+            return "is called with training=True; its results depend on chance or on the batch"
+        if call.options.get("mask") is not None and layer.kind not in IDENTITY_KINDS:
+            return "is called with a mask; remove it"
+    return ""
+
+
+def _policies(model: ModelSpec) -> str:
+    """The dtype policies in use, most layers share one."""
+    names = {
+        policy_name(layer.config.get("dtype")) for _, layer in model.leaves() if layer.kind != "InputLayer"
+    }
+    return ", ".join(sorted(names - {""}))
+
+
+def _layer(model: ModelSpec, name: str, label: str) -> LayerSpec:
+    for layer in model.layers:
+        if layer.name == name:
+            return layer
+    raise ModelFileError(f"{label}: model {model.name!r} refers to a layer {name!r} that it doesn't have")
+
+
+@dataclass
+class _Walk:
+    graph: LayerGraph
+    source: Source
+    store: WeightStore
+    input_shapes: Mapping[str, Sequence[int]]
+    refused: list[Refusal] = field(default_factory=list)
+    used: dict[Path, list[ops.Op]] = field(default_factory=dict)
+    calls: int = 0
+
+    def add_input(self, layer: LayerSpec) -> str:
+        """The graph node of an input layer of the outermost model."""
+        shape = self.input_shapes.get(layer.name)
+        if shape is None:
+            batch_shape = layer.config.get("batch_shape")
+            if not isinstance(batch_shape, list) or not batch_shape:
+                raise ModelFileError(
+                    f"{self.source.label}: input {layer.name!r} has no shape; build the model on data of the right shape"
+                    " and save it again"
+                )
+            shape = batch_shape[1:]
+        if not all(isinstance(size, int) and size > 0 for size in shape):
+            open_shape = tuple(shape)
+            raise ModelFileError(
+                f"{self.source.label}: input {layer.name!r} has the shape {open_shape}, with sizes left open; error"
+                " bounds need fixed sizes: give them with --input-shape or save the model with a fixed shape"
+            )
+        name = self.graph.unique(layer.name)
+        return str(
+            self.graph.add(name, ops.Input(tuple(shape)), inputs=(), layer=layer.name, kind="InputLayer")
+        )
+
+    def run(
+        self, model: ModelSpec, inputs: Sequence[str | None], path: Path, prefix: str
+    ) -> list[str | None]:
+        """Lower one call of ``model``.  ``prefix``: what node names of this call begin with."""
+        if len(inputs) != len(model.inputs):
+            raise ModelFileError(
+                f"{self.source.label}: model {model.name!r} has {len(model.inputs)} inputs"
+                f" but is called with {len(inputs)}"
+            )
+        tensors: Tensors = dict(zip(model.inputs, inputs, strict=True))
+        for layer, number in _in_order(model, self.source.label):
+            self.calls += 1
+            if self.calls > MAX_CALLS:
+                raise ModelFileError(
+                    f"{self.source.label}: more than {MAX_CALLS} calls of layers; too large to analyse"
+                )
+            call = layer.calls[number]
+            here = (*path, layer.name)
+            node = prefix + layer.name + (f"@{number}" if number else "")
+            taken = [tensors[ref] for ref in call.inputs]
+            if layer.model is not None:
+                results = self.run(layer.model, taken, here, f"{node}/")
+            else:
+                results = [self._lower(layer, call, taken, here, node)]
+            tensors.update({Ref(layer.name, number, index): result for index, result in enumerate(results)})
+        missing = next((ref for ref in model.outputs if ref not in tensors), None)
+        if missing is not None:
+            where = f"output {missing.layer!r} of model {model.name!r}"
+            raise ModelFileError(f"{self.source.label}: {where} isn't computed; save the model again")
+        return [tensors[ref] for ref in model.outputs]
+
+    def _lower(
+        self, layer: LayerSpec, call: Call, inputs: Sequence[str | None], path: Path, node: str
+    ) -> str | None:
+        known = [name for name in inputs if name is not None]
+        if len(known) < len(inputs):
+            return None
+        rule, name = TABLE[layer.kind], "/".join(path)
+        if not known or (len(known) > 1 and not rule.merges):
+            which = f"layer {name!r} ({layer.kind})"
+            raise ModelFileError(f"{self.source.label}: {which} is called with {len(known)} inputs")
+        source = self.source
+        lowering = Lowering(
+            self.graph, layer, call, path, node, source.major, source.backend, self.store, self.used
+        )
+        try:
+            return rule.lower(lowering, known)
+        except Refused as refused:
+            self.refused.append(Refusal(name, layer.kind, str(refused)))
+        except ModelFileError as error:
+            raise ModelFileError(f"{source.label}: {error}") from error
+        except MemoryError as error:
+            raise ModelFileError(
+                f"{source.label}: layer {name!r} ({layer.kind}) needs more memory than there is"
+            ) from error
+        except (GraphError, KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+            raise ModelFileError(
+                f"{source.label}: the configuration of layer {name!r} ({layer.kind}) makes no sense ({error});"
+                " save the model again with the Keras version that made it"
+            ) from error
+        return None
+
+
+def _in_order(model: ModelSpec, label: str) -> Iterator[tuple[LayerSpec, int]]:
+    """All calls of all layers, each after the calls it takes its inputs from.  Raises ModelFileError on a cycle."""
+    inputs = {ref.layer for ref in model.inputs}
+    outputs_of = {
+        layer.name: 1 if layer.model is None else len(layer.model.outputs) for layer in model.layers
+    }
+    calls = {
+        (layer.name, number): layer
+        for layer in model.layers
+        if layer.name not in inputs
+        for number in range(len(layer.calls))
+    }
+    waiting: dict[tuple[str, int], int] = {}
+    users: dict[tuple[str, int], list[tuple[str, int]]] = {}
+    for (name, number), layer in calls.items():
+        sources = set()
+        for ref in layer.calls[number].inputs:
+            if ref in model.inputs:
+                continue
+            if (ref.layer, ref.call) not in calls or not 0 <= ref.tensor < outputs_of[ref.layer]:
+                raise ModelFileError(f"{label}: layer {name!r} takes output {ref.tensor} of call {ref.call} of"
+                                     f" {ref.layer!r}, which doesn't exist")  # fmt: skip
+            sources.add((ref.layer, ref.call))
+        waiting[name, number] = len(sources)
+        for source in sources:
+            users.setdefault(source, []).append((name, number))
+    ready = [key for key, count in waiting.items() if count == 0]
+    done = 0
+    while ready:
+        key = ready.pop(0)
+        done += 1
+        yield calls[key], key[1]
+        for user in users.get(key, ()):
+            waiting[user] -= 1
+            if waiting[user] == 0:
+                ready.append(user)
+    if done < len(calls):
+        stuck = next(name for (name, _), count in waiting.items() if count)
+        raise ModelFileError(
+            f"{label}: the calls of layer {stuck!r} depend on their own results; save the model again"
+        )
