@@ -1,1 +1,64 @@
-"""BoundNet: rigorous bounds on the rounding errors of trained networks."""
+"""BoundNet: rigorous bounds on the rounding errors of trained networks.
+
+``boundnet.analyze(model, inputs, arithmetic)`` bounds |computed - exact| of every output for every execution that conforms to
+the arithmetic.  Heavy parts load on first use, so that importing the package is quick.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from boundnet.errors import (
+    BoundNetError,
+    FormatError,
+    GraphError,
+    InputError,
+    ModelFileError,
+    UnsupportedLayerError,
+)
+
+if TYPE_CHECKING:
+    from boundnet.analysis import analyze
+    from boundnet.arithmetic import Arithmetic
+    from boundnet.formats import Format
+    from boundnet.frontends import load
+    from boundnet.graph import LayerGraph
+    from boundnet.presets import build, preset
+    from boundnet.results import Analysis
+
+_WHERE = {
+    "analyze": "boundnet.analysis",
+    "Analysis": "boundnet.results",
+    "Arithmetic": "boundnet.arithmetic",
+    "Format": "boundnet.formats",
+    "LayerGraph": "boundnet.graph",
+    "build": "boundnet.presets",
+    "load": "boundnet.frontends",
+    "preset": "boundnet.presets",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        from importlib import import_module
+
+        return getattr(import_module(_WHERE[name]), name)
+    raise AttributeError(f"module 'boundnet' has no attribute {name!r}")
+
+
+__all__ = [
+    "Analysis",
+    "Arithmetic",
+    "BoundNetError",
+    "Format",
+    "FormatError",
+    "GraphError",
+    "InputError",
+    "LayerGraph",
+    "ModelFileError",
+    "UnsupportedLayerError",
+    "analyze",
+    "build",
+    "load",
+    "preset",
+]

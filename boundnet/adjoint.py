@@ -89,3 +89,13 @@ def _weigh(size: Array, noise: Array) -> Array:
     product = size * raise_tiny(noise)
     total = product.sum(axis=axes)
     return up(np.where(np.isnan(total), np.inf, total), int(np.prod(size.shape[2:])) + 1)
+
+
+def curvature_share(source: Adjoint) -> Array:
+    """Largest share over the rows of what linearisation costs, for each sample: (N,); 1 where nothing is finite."""
+    with np.errstate(all="ignore"):
+        bent = sum(source.linearisation.values(), np.zeros(source.bound.shape))
+        share = np.where(source.bound > 0.0, bent / source.bound, 0.0)
+    share = np.where(np.isfinite(share) & np.isfinite(source.bound), share, 1.0)
+    largest: Array = share.max(axis=0, initial=0.0)
+    return largest

@@ -56,7 +56,7 @@ def forward(
             if name in entering:
                 value = inputs[entering[name]]
                 box = np.zeros(value.shape) if input_radii is None else input_radii[entering[name]]
-                stored = rounder.stored_error(np.abs(value) + box)
+                stored = rounder.stored_error_over(value, box)
                 tensors[name] = Tensor(value, domain.enter(name, box + stored), (value == 0.0) & (box + stored == 0.0))
                 continue
             sources = graph.inputs_of(name)

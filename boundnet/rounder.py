@@ -80,7 +80,17 @@ class Rounder:
             return np.zeros(np.shape(value))
         storage = self.arithmetic.storage
         kept = storage.round(value) == value
-        return np.where(kept, 0.0, self.arithmetic.one_rounding(np.abs(value), storage))
+        error = np.where(kept, 0.0, self.arithmetic.one_rounding(np.abs(value), storage))
+        return np.where(np.abs(value) <= storage.largest, error, np.inf)
+
+    def stored_error_over(self, centre: Array, radius: Array) -> Array:
+        """Bound of what storing any value within ``radius`` of ``centre`` changes: (N, *shape)."""
+        if self.arithmetic is None:
+            return np.zeros(centre.shape)
+        reached = up(np.abs(centre) + radius, 1)
+        error = self.arithmetic.one_rounding(reached, self.arithmetic.storage)
+        error = np.where(reached <= self.arithmetic.storage.largest, error, np.inf)
+        return np.where(radius == 0.0, self.stored_error(centre), error)
 
     def divided(self, error: Array, centre: Array, count: Array, reached: Array) -> Array:
         """Error of dividing a sum off by ``error`` by the exact ``count``, or of multiplying it by the rounded 1/count.

@@ -90,9 +90,7 @@ def shares(arithmetic: Arithmetic, centre: Array, radius: Array, exact: Box) -> 
     """
     rules = arithmetic
     n = centre.shape[-1]
-    top = Box(centre, centre)
     distance = up((centre.max(axis=-1, keepdims=True) - centre) + radius + radius.max(axis=-1, keepdims=True), 4)
-    distance = np.maximum(distance, np.abs(top.lo) * 0.0)
     operands = 2.0 * rules.flush() if rules.flushes_operands else 0.0
     shift_error = up(rules.one_operation(distance) + operands, 1)
     unit, keep = rules.relative(rules.accumulate), rules.relative(rules.storage) if rules.widens else 0.0
@@ -106,26 +104,49 @@ def shares(arithmetic: Arithmetic, centre: Array, radius: Array, exact: Box) -> 
         # Too coarse for relative reasoning: the computed value is only known to be a quotient; nothing better than inf.
         return np.full(centre.shape, np.inf), np.full(centre.shape[:-1], np.inf), np.ones(centre.shape, dtype=np.bool_)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        grown = np.expm1(shift_error) * (1.0 + 2.0**-50) + 2.0**-1000
-        single = up((1.0 + grown) * (1.0 + theta) - 1.0 + 2.0**-52, 4)  # e_j alone
-        worst = single.max(axis=-1, keepdims=True)
-        pair = up((1.0 + worst) * (1.0 + worst) / np.maximum(1.0 - worst, 1e-300) - 1.0 + 2.0**-51, 6)
-        pair = np.where(worst < 0.5, pair, np.inf)
         sigma = _sum_relative(rules, centre, radius, n, one_op)[..., None]
-        rest = np.clip(up(1.0 - exact.lo, 1), 0.0, 1.0)
-        slip = up(rest * pair * (1.0 + sigma) + sigma, 4)
+        # f_jk in [1/F, F] with log F = a_j + b_k; the exponentials' ulps are counted once, in a.
+        b = np.broadcast_to(up(shift_error, 1), centre.shape)
+        a = up(b + np.log1p(theta) - np.log1p(-theta) + 2.0**-52, 6)
+        above = _others_mean(exact, np.expm1(a), np.expm1(b))
+        above = up((above[0] + above[1] + above[2]) * (1.0 + sigma) + sigma, 8)
+        below = _others_mean(exact, -np.expm1(-a), -np.expm1(-b))
+        below = up(np.minimum(below[0] + below[1], above) + sigma, 8)
+        # Underflowing exponentials change the sum by absolute amounts; the sum is at least about 1.
         sum_absolute = up(np.float64(n * (exp_tiny + 3.0 * tiny + 3.0 * rules.flush()) * 4.0), 4)  # type: ignore[arg-type]
-        slip = up(slip + sum_absolute, 1)
-        relative = np.where(slip < 0.5, up(slip / (1.0 - slip), 3), np.inf)
-        p_high = exact.hi * (1.0 + np.where(np.isfinite(relative), relative, 0.0))
+        above, below = up(above + sum_absolute, 1), up(below + sum_absolute, 1)
+        relative = np.where(below < 0.99, up(np.maximum(above, below / (1.0 - below)), 4), np.inf)
+        p_high = np.minimum(exact.hi * (1.0 + relative), 2.0)
+        p_high = np.where(np.isnan(p_high), 2.0, p_high)
         division = rules.one_operation(up(p_high, 1))
         # e * (1/s): 1/s <= 1 / (largest e) is rounded too; its error is a half ulp of a number below 1.
         reciprocal = up(p_high * one_op + tiny, 3)
-        error = up(exact.hi * relative + division + reciprocal + 4.0 * exp_tiny + operands, 8)
-        sum_error = np.where(slip < 0.5, up(worst + sigma + worst * sigma + sum_absolute, 4), np.inf).max(axis=-1)
+        last = up(division + reciprocal + 4.0 * exp_tiny + operands, 6)
+        # s is at least the computed e_k up to sigma, so p_k <= 1 / (1 - sigma) whatever happens to the others.
+        most = np.where(sigma < 0.5, 1.0 + up(2.0 * (sigma + sum_absolute), 3), np.inf)
+        error = up(np.minimum(exact.hi * relative, most) + last, 4)
+        error = np.where(np.isnan(error), up(most + last, 2), error)
+        worst = np.expm1(a.max(axis=-1))
+        whole = up(worst + sigma[..., 0] + worst * sigma[..., 0] + sum_absolute, 4)
+        sum_error = np.where(np.isnan(whole), np.inf, whole)
     size = np.full(centre.shape, float(n) * 1.5)
     overflow = rules.overflows(np.maximum(size, distance), np.maximum(size, distance))
     return np.where(np.isnan(error), np.inf, error), sum_error, overflow
+
+
+def _others_mean(exact: Box, x: Array, y: Array) -> tuple[Array, Array, Array]:
+    """Upper bounds of sum_(j != k) p_j x_j, y_k sum_(j != k) p_j and y_k sum_(j != k) p_j x_j for x, y >= 0."""
+    n = x.shape[-1]
+    weighed = exact.hi * up(x, 4)
+    before, after = np.cumsum(weighed, axis=-1), np.cumsum(weighed[..., ::-1], axis=-1)[..., ::-1]
+    others = np.zeros(weighed.shape)
+    others[..., 1:] += before[..., :-1]
+    others[..., :-1] += after[..., 1:]
+    # sum p_j x_j over the others is also at most (1 - p_k) max x.
+    rest = np.clip(up(1.0 - exact.lo, 1), 0.0, 1.0)
+    with np.errstate(invalid="ignore"):
+        total = np.minimum(up(others, n + 6), up(rest * x.max(axis=-1, keepdims=True), 6))
+        return total, up(rest * y, 6), up(y * total, 6)
 
 
 def _sum_relative(rules: Arithmetic, centre: Array, radius: Array, n: int, one_op: Array) -> Array:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from boundnet import functions, ops
-from boundnet.errors import GraphError
-from boundnet_keras.lowering import Lowering, Refused
-from boundnet_keras.values import number
+from boundnet_keras.advanced import AS_ARGUMENT, add_function, add_softmax
+from boundnet_keras.lowering import Lowering, Refused, Rule
 
 # Names of elementwise functions without constants, in every spelling seen in files -> names in boundnet.functions.
 _SAME_NAME = (
@@ -41,9 +38,7 @@ def activation_name(activation: Any) -> str:
             return activation_name(inner)
         if isinstance(inner, str) or activation.get("class_name") in ("function", "Lambda", "__lambda__"):
             raise Refused("its activation is a custom function, not in the file; use a built-in one")
-        raise Refused(
-            f"its activation is of the class {activation.get('class_name')!r}; use a built-in activation"
-        )
+        raise Refused(f"its activation is of the class {activation.get('class_name')!r}; use a built-in activation")
     name = str(activation)
     if ">" in name:
         raise Refused(f"its activation {name!r} is a custom function, not in the file; use a built-in one")
@@ -59,7 +54,7 @@ def activation_name(activation: Any) -> str:
 def refuse_activation(activation: Any, major: int) -> str:
     """Why an activation isn't supported; '' if it is."""
     if (rule := _layer_rule(activation)) is not None:
-        return str(rule.refuse(dict(activation["config"]), major))
+        return rule.refuse(dict(activation["config"]), major)
     try:
         activation_name(activation)
     except Refused as refusal:
@@ -67,10 +62,8 @@ def refuse_activation(activation: Any, major: int) -> str:
     return ""
 
 
-def _layer_rule(activation: Any) -> Any:
+def _layer_rule(activation: Any) -> Rule | None:
     """The rule of an advanced activation given as a layer, such as LeakyReLU; None otherwise."""
-    from boundnet_keras.layers.activation import AS_ARGUMENT  # that module needs this one
-
     if isinstance(activation, Mapping) and isinstance(activation.get("config"), Mapping):
         return AS_ARGUMENT.get(str(activation.get("class_name")))
     return None
@@ -80,7 +73,7 @@ def apply_activation(layer: Lowering, x: str) -> str:
     """The layer's ``activation`` as a node of its own after ``x``: "conv" -> "conv/relu"."""
     activation: Any = layer.config.get("activation")
     if (rule := _layer_rule(activation)) is not None:
-        return str(rule.lower(layer.as_argument(activation), [x]))
+        return rule.lower(layer.as_argument(activation), [x])
     name = activation_name(activation)
     return add_activation(layer, x, name, part=name) if name else x
 
@@ -101,20 +94,6 @@ def add_activation(layer: Lowering, x: str, name: str, part: str = "") -> str:
     return add_function(layer, x, _PLAIN[name], part, **parameters)
 
 
-def add_function(layer: Lowering, x: str, name: str, part: str = "", **parameters: Any) -> str:
-    """A node applying an elementwise function."""
-    try:
-        function = functions.make(name, **parameters)
-    except GraphError as error:
-        raise Refused(str(error)) from error
-    return layer.add(ops.Activation(function), x, part=part)
-
-
-def add_softmax(layer: Lowering, x: str, axis: Any, op: Callable[[int], ops.Op], part: str = "") -> str:
-    """Softmax or its logarithm over one axis, counted as Keras does."""
-    return layer.add(op(layer.axis(axis, len(layer.shape(x)))), x, part=part)
-
-
 def _glu(layer: Lowering, x: str, part: str) -> str:
     """a sigmoid(b), a and b the halves of the last axis."""
     shape = layer.shape(x)
@@ -126,14 +105,3 @@ def _glu(layer: Lowering, x: str, part: str) -> str:
     b = layer.add(ops.Slice((*zeros[:-1], half), shape, ones), x, part=f"{part or 'glu'}/gate")
     gate = layer.add(ops.Activation(functions.make("sigmoid")), b, part=f"{part or 'glu'}/sigmoid")
     return layer.add(ops.Multiply(), a, gate, part=part)
-
-
-def scalar(layer: Lowering, *keys: str, default: float) -> float:
-    """The first of ``keys`` that the configuration sets, as a number."""
-    for key in keys:
-        if layer.config.get(key) is not None:
-            value = number(layer.config[key])
-            if not np.isfinite(value):
-                raise Refused(f"{key} is {value}, which isn't a finite number")
-            return value
-    return default

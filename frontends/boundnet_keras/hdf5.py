@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,6 +33,21 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or ["unknown error"])[0]
 
 
+@contextmanager
+def damage(label: str) -> Iterator[None]:
+    """h5py raises all of these where a file is damaged inside."""
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError) as error:
+        raise ModelFileError(f"{label}: the file is damaged ({_first_line(error)}); copy or save it again") from error
+
+
+def attribute(holder: h5py.Group, name: str, label: str) -> str | None:
+    """An attribute as text, or None."""
+    with damage(label):
+        return text(holder.attrs[name]) if name in holder.attrs else None
+
+
 def text(value: Any) -> str:
     """An attribute as str: files hold bytes, str or arrays of one of either."""
     if isinstance(value, np.ndarray):
@@ -37,29 +55,29 @@ def text(value: Any) -> str:
     return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)
 
 
-def names(group: h5py.Group, attribute: str) -> list[str]:
+def names(group: h5py.Group, attribute: str, label: str) -> list[str]:
     """A list of names; attributes too large for one header are split into ``attribute0``, ``attribute1``, ..."""
-    if attribute in group.attrs:
-        return [text(item) for item in np.atleast_1d(group.attrs[attribute])]
-    found: list[str] = []
-    chunk = 0
-    while f"{attribute}{chunk}" in group.attrs:
-        found += [text(item) for item in np.atleast_1d(group.attrs[f"{attribute}{chunk}"])]
-        chunk += 1
-    return found
+    with damage(label):
+        if attribute in group.attrs:
+            return [text(item) for item in np.atleast_1d(group.attrs[attribute])]
+        found: list[str] = []
+        for chunk in count():
+            if f"{attribute}{chunk}" not in group.attrs:
+                break
+            found += [text(item) for item in np.atleast_1d(group.attrs[f"{attribute}{chunk}"])]
+        return found
 
 
 def child(group: h5py.Group, path: str, label: str) -> h5py.Group | h5py.Dataset | None:
     """The member at ``path`` or None.  Links, which could point to other files, are refused."""
     current: h5py.Group | h5py.Dataset = group
-    for part in path.strip("/").split("/"):
-        if not isinstance(current, h5py.Group) or part not in current:
-            return None
-        if isinstance(current.get(part, getlink=True), (h5py.ExternalLink, h5py.SoftLink)):
-            raise ModelFileError(
-                f"{label}: {path!r} is a link, which model files don't use; save the model again"
-            )
-        current = current[part]
+    with damage(label):
+        for part in path.strip("/").split("/"):
+            if not isinstance(current, h5py.Group) or part not in current:
+                return None
+            if isinstance(current.get(part, getlink=True), (h5py.ExternalLink, h5py.SoftLink)):
+                raise ModelFileError(f"{label}: {path!r} is a link, which model files don't use; save the model again")
+            current = current[part]
     return current
 
 
@@ -72,24 +90,14 @@ def read(group: h5py.Group, path: str, label: str) -> NDArray[np.generic]:
     """The dataset at ``path``.  bfloat16, which HDF5 lacks, is stored as two opaque bytes and widened to float32."""
     dataset = child(group, path, label)
     if not isinstance(dataset, h5py.Dataset):
-        raise ModelFileError(
-            f"{label}: weight {path!r} is missing; the file is incomplete, save the model again"
-        )
-    if dataset.external or dataset.is_virtual:
-        raise ModelFileError(
-            f"{label}: weight {path!r} is kept in another file; save the model again with model.save"
-        )
-    declared = math.prod(dataset.shape or ()) * dataset.dtype.itemsize
-    if declared > _LARGE and declared > _MAX_EXPANSION * dataset.id.get_storage_size():
-        raise ModelFileError(
-            f"{label}: weight {path!r} declares {declared} bytes but stores almost none; refused"
-        )
-    try:
+        raise ModelFileError(f"{label}: weight {path!r} is missing; the file is incomplete, save the model again")
+    with damage(label):
+        if dataset.external or dataset.is_virtual:
+            raise ModelFileError(f"{label}: weight {path!r} is kept in another file; save the model with model.save")
+        declared = math.prod(dataset.shape or ()) * dataset.dtype.itemsize
+        if declared > _LARGE and declared > _MAX_EXPANSION * dataset.id.get_storage_size():
+            raise ModelFileError(f"{label}: weight {path!r} declares {declared} bytes but stores almost none; refused")
         values: NDArray[np.generic] = np.asarray(dataset[()])
-    except (OSError, TypeError, ValueError) as error:
-        raise ModelFileError(
-            f"{label}: weight {path!r} can't be read ({_first_line(error)}); copy or save the file again"
-        ) from error
     if values.dtype.kind == "V" and values.dtype.itemsize == 2:
         bits = np.frombuffer(values.tobytes(), dtype="<u2").astype(np.uint32) << np.uint32(16)
         values = bits.view(np.float32).reshape(values.shape)

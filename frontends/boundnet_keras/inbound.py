@@ -55,7 +55,10 @@ def _keras3(node: Mapping[str, Any]) -> Call:
 
 def _keras3_values(value: Any) -> Iterator[Any]:
     if isinstance(value, Mapping) and value.get("class_name") == _TENSOR:
-        yield Ref(*value["config"]["keras_history"])
+        history = value["config"]["keras_history"]
+        if not _is_reference(history):
+            raise ValueError(f"not a reference to a layer's output: {history!r}")
+        yield Ref(*history)
     elif isinstance(value, list):
         for item in value:
             yield from _keras3_values(item)

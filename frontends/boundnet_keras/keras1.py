@@ -103,9 +103,7 @@ def _padding(padding: Any) -> Any:
 Kernel = NDArray[np.generic]
 
 
-def kernel_layout(
-    kind: str, major: int, backend: str, channels_first: bool
-) -> Callable[[Kernel], Kernel] | None:
+def kernel_layout(kind: str, major: int, backend: str, channels_first: bool) -> Callable[[Kernel], Kernel] | None:
     """What turns a stored convolution kernel into Keras 2's layout (*spatial, in, out); None where nothing is to do.
 
     Keras 1 stores (out, in, *spatial) with channels first and (length, 1, in, out) for Conv1D; Theano computes true

@@ -112,9 +112,7 @@ class Lowering:
         if index == -1:
             raise Refused("it works along the batch axis; no bound for one input can cover that")
         if not 0 <= index < rank:
-            raise ModelFileError(
-                f"layer {'/'.join(self.path)!r}: axis {axis} doesn't exist in a tensor of {rank} axes"
-            )
+            raise ModelFileError(f"layer {'/'.join(self.path)!r}: axis {axis} doesn't exist in a tensor of {rank} axes")
         return index
 
     def transpose(self, x: str, perm: Sequence[int], part: str) -> str:
@@ -128,9 +126,7 @@ class Lowering:
 
     def from_channels_last(self, x: str) -> str:
         rank = len(self.shape(x))
-        return (
-            self.transpose(x, (rank - 1, *range(rank - 1)), "to_channels_first") if self.channels_first else x
-        )
+        return self.transpose(x, (rank - 1, *range(rank - 1)), "to_channels_first") if self.channels_first else x
 
     def reshape(self, x: str, shape: Sequence[int], part: str) -> str:
         """A Reshape node, left out where the shape stays."""
@@ -151,7 +147,5 @@ def _equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(key in one and key in other and np.array_equal(one[key], other[key]) for key in fields)
 
 
-def _converted(
-    weight: Weight, convert: Callable[[keras1.Kernel], keras1.Kernel]
-) -> Callable[[], keras1.Kernel]:
+def _converted(weight: Weight, convert: Callable[[keras1.Kernel], keras1.Kernel]) -> Callable[[], keras1.Kernel]:
     return lambda: np.ascontiguousarray(convert(weight.read()))

@@ -6,7 +6,7 @@ each call naming the tensors it takes.  Names and arguments are those of Keras 2
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -67,8 +67,12 @@ class ModelSpec:
 
     def leaves(self, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], LayerSpec]]:
         """All layers that aren't models, depth first, each with its path of names."""
-        found: list[tuple[tuple[str, ...], LayerSpec]] = []
+        return [(here, layer) for here, layer in self.walk(path) if layer.model is None]
+
+    def walk(self, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], LayerSpec]]:
+        """All layers, depth first, each with its path of names; a nested model before its layers."""
         for layer in self.layers:
             here = (*path, layer.name)
-            found += [(here, layer)] if layer.model is None else layer.model.leaves(here)
-        return found
+            yield here, layer
+            if layer.model is not None:
+                yield from layer.model.walk(here)

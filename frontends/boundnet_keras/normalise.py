@@ -24,9 +24,7 @@ _OWN_MODULES = ("keras", "tf_keras", "tensorflow", "builtins")
 def normalise(config: Any, major: int, label: str) -> ModelSpec:
     """The canonical form of a stored model.  ``major``: Keras version, 1 to 3.  Raises ModelFileError."""
     if not isinstance(config, Mapping) or not isinstance(config.get("class_name"), str):
-        raise ModelFileError(
-            f"{label}: the configuration names no model class; save the whole model with model.save"
-        )
+        raise ModelFileError(f"{label}: the configuration names no model class; save the whole model with model.save")
     if config["class_name"] not in MODEL_KINDS:
         raise ModelFileError(
             f"{label}: the model is of class {config['class_name']!r}; only Sequential and functional models can be"
@@ -50,9 +48,7 @@ def _model(kind: str, config: Any, major: int, label: str, depth: int) -> ModelS
     _require_unique(layers, label)
     inputs = references(config["input_layers"])
     outputs = references(config["output_layers"])
-    keras3 = any(
-        isinstance(node, Mapping) for entry in config["layers"] for node in entry.get("inbound_nodes") or []
-    )
+    keras3 = any(isinstance(node, Mapping) for entry in config["layers"] for node in entry.get("inbound_nodes") or [])
     layers, outputs = _renumber(layers, outputs, keras3)
     labels = _labels(config["output_layers"], outputs)
     return ModelSpec(str(config.get("name", "model")), "Functional", tuple(layers), inputs, outputs, labels)
@@ -78,9 +74,7 @@ def _sequential(config: Any, major: int, label: str, depth: int) -> ModelSpec:
         chain.append(replace(layer, calls=(call,)))
     name = str(config.get("name", "sequential")) if isinstance(config, Mapping) else "sequential"
     last = chain[-1].name
-    return ModelSpec(
-        name, "Sequential", tuple(chain), (Ref(chain[0].name, 0, 0),), (Ref(last, 0, 0),), (last,)
-    )
+    return ModelSpec(name, "Sequential", tuple(chain), (Ref(chain[0].name, 0, 0),), (Ref(last, 0, 0),), (last,))
 
 
 def _first_shape(layer: LayerSpec) -> Any:
@@ -93,9 +87,7 @@ def _first_shape(layer: LayerSpec) -> Any:
         return [None, *config["input_shape"]]
     if layer.model is not None and len(layer.model.inputs) == 1:
         (ref,) = layer.model.inputs
-        return next(
-            (inner.config.get("batch_shape") for inner in layer.model.layers if inner.name == ref.layer), None
-        )
+        return next((inner.config.get("batch_shape") for inner in layer.model.layers if inner.name == ref.layer), None)
     if isinstance(config.get("input_dim"), int) and layer.kind == "Dense":
         return [None, config["input_dim"]]
     return None
@@ -103,13 +95,15 @@ def _first_shape(layer: LayerSpec) -> Any:
 
 def _layer(entry: Any, major: int, label: str, depth: int) -> LayerSpec:
     kind, config = entry["class_name"], entry.get("config", {})
+    if not isinstance(kind, str):
+        raise TypeError(f"a layer's class is {kind!r}")
     custom = _custom_package(entry)
     if kind in MODEL_KINDS and not custom:
         model = _model(kind, config, major, label, depth + 1)
-        name = (
-            entry.get("name") or (config.get("name") if isinstance(config, Mapping) else None) or model.name
-        )
+        name = entry.get("name") or (config.get("name") if isinstance(config, Mapping) else None) or model.name
         return LayerSpec(str(name), kind, {}, calls_of(entry), model)
+    if not isinstance(config, Mapping):
+        raise TypeError(f"the configuration of a {kind} layer is {config!r}")
     if major == 1:
         kind, config = keras1.modernise(kind, config)
     if kind == "InputLayer":
@@ -146,9 +140,7 @@ def _require_unique(layers: Sequence[LayerSpec], label: str) -> None:
     seen: set[str] = set()
     for layer in layers:
         if layer.name in seen:
-            raise ModelFileError(
-                f"{label}: two layers are named {layer.name!r}; rename one and save the model again"
-            )
+            raise ModelFileError(f"{label}: two layers are named {layer.name!r}; rename one and save the model again")
         seen.add(layer.name)
 
 
@@ -169,9 +161,7 @@ def _renumber(
     late = {ref.layer for ref in used if ref.layer in nested and ref.call >= len(nested[ref.layer].calls)}
     renumbered = []
     for layer in layers:
-        calls = tuple(
-            replace(call, arguments=tuple(_earlier(a, late) for a in call.arguments)) for call in layer.calls
-        )
+        calls = tuple(replace(call, arguments=tuple(_earlier(a, late) for a in call.arguments)) for call in layer.calls)
         renumbered.append(replace(layer, calls=calls))
     return renumbered, tuple(_earlier(ref, late) for ref in outputs)
 

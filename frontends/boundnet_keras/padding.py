@@ -25,7 +25,7 @@ def window(mode: str, size: int, kernel: int, stride: int, dilation: int = 1) ->
 
 
 def transposed(
-    mode: str, size: int, kernel: int, stride: int, dilation: int, output_padding: int | None
+    mode: str, size: int, kernel: int, stride: int, dilation: int, *, output_padding: int | None
 ) -> tuple[tuple[int, int], int]:
     """Cells to crop at either end of the full transposed convolution, and cells to add at its end.
 
@@ -40,9 +40,7 @@ def transposed(
     elif mode == "same":
         length = size * stride if output_padding is None else (size - 1) * stride + span % 2 + output_padding
         if -(-length // stride) != size:
-            raise Refused(
-                f"output_padding {output_padding} doesn't fit strides {stride}; Keras can't run it either"
-            )
+            raise Refused(f"output_padding {output_padding} doesn't fit strides {stride}; Keras can't run it either")
         low = window("same", length, kernel, stride, dilation)[0]
     else:
         raise Refused(f"padding {mode!r} isn't one that Keras defines for transposed convolutions")

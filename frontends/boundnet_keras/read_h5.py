@@ -18,9 +18,7 @@ from boundnet_keras.source import Source, file_metadata, parse_json
 from boundnet_keras.weights import Path as LayerPath
 from boundnet_keras.weights import Weight
 
-_KERAS1_VARIABLE = re.compile(
-    r"_(W\d*|b\d*|bias|gamma|beta|running_mean|running_std|alphas?|(?:depth|point)wise_kernel)$"
-)
+_KERAS1_VARIABLE = re.compile(r"_(W\d*|b\d*|bias|gamma|beta|running_mean|running_std|alphas?|(?:depth|point)wise_kernel)$")
 
 
 @contextmanager
@@ -32,28 +30,21 @@ def read_h5(path: Path) -> Iterator[Source]:
 
 
 def _source(file: h5py.File, path: Path, label: str) -> Source:
-    attributes = file.attrs
-    if "model_config" not in attributes:
-        if "layer_names" in attributes or "layers" in file or "layer_names0" in attributes:
+    config = hdf5.attribute(file, "model_config", label)
+    if config is None:
+        if hdf5.names(file, "layer_names", label) or hdf5.child(file, "layers", label) is not None:
             what = "holds weights only, without the network they belong to"
         else:
             what = "is an HDF5 file, but not a Keras model: it has no 'model_config'"
-        raise ModelFileError(
-            f"{label}: {what}; rebuild the model, load the weights into it and use model.save"
-        )
-    config = parse_json(hdf5.text(attributes["model_config"]), label)
+        raise ModelFileError(f"{label}: {what}; rebuild the model, load the weights into it and use model.save")
     group = hdf5.subgroup(file, "model_weights", label)
     if group is None:
-        raise ModelFileError(
-            f"{label}: has a configuration but no weights; save the whole model with model.save"
-        )
+        raise ModelFileError(f"{label}: has a configuration but no weights; save the whole model with model.save")
     version, backend = (
-        hdf5.text(attributes.get(name, group.attrs.get(name, default)))
-        for name, default in (("keras_version", "1"), ("backend", ""))
+        hdf5.attribute(file, name, label) or hdf5.attribute(group, name, label) for name in ("keras_version", "backend")
     )
-    return Source(
-        config, version, backend, partial(H5Weights, group, label), label, file_metadata(path, "h5")
-    )
+    store = partial(H5Weights, group, label)
+    return Source(parse_json(config, label), version or "1", backend or "", store, label, file_metadata(path, "h5"))
 
 
 class H5Weights:
@@ -67,7 +58,7 @@ class H5Weights:
         group = hdf5.subgroup(self._group, path[0], self._label)
         if group is None:
             return []
-        stored = hdf5.names(group, "weight_names")
+        stored = hdf5.names(group, "weight_names", self._label)
         nested = self._layers[path[0]].model
         chosen = stored if nested is None else _of_nested(stored, nested, path)
         return [Weight(name, partial(hdf5.read, group, name, self._label)) for name in chosen]
@@ -96,9 +87,7 @@ def _of_nested(stored: Sequence[str], model: ModelSpec, path: LayerPath) -> list
     return list(groups.values())[order.index(path)] if path in order else []
 
 
-def _match(
-    path: LayerPath, prefixes: dict[str, str], leaves: Sequence[tuple[LayerPath, LayerSpec]]
-) -> list[str]:
+def _match(path: LayerPath, prefixes: dict[str, str], leaves: Sequence[tuple[LayerPath, LayerSpec]]) -> list[str]:
     """Stored names whose prefix ends like the layer's path, in as many names as tell it from other layers."""
     for length in range(1, len(path) + 1):
         end = "/".join(path[-length:])
@@ -109,5 +98,5 @@ def _match(
 
 def _prefix(name: str) -> str:
     """'inner/dense/kernel:0' -> 'inner/dense'; Keras 1: 'dense_1_W' -> 'dense_1'."""
-    name = name.split(":")[0]
+    name = name.split(":", 1)[0]
     return name.rsplit("/", 1)[0] if "/" in name else _KERAS1_VARIABLE.sub("", name)

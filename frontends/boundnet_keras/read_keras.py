@@ -21,6 +21,7 @@ from boundnet_keras.source import Source, file_metadata, parse_json
 from boundnet_keras.weights import Path as LayerPath
 from boundnet_keras.weights import Weight
 
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, UnicodeError)
 _LARGE = 1 << 28  # bytes; members below are read without further ado
 _MAX_EXPANSION = 100  # Keras stores members uncompressed: more than this is a decompression bomb
 
@@ -32,37 +33,27 @@ def read_keras(path: Path) -> Iterator[Source]:
     try:
         with zipfile.ZipFile(path) as archive:
             config, metadata, weights = _members(archive, label)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ModelFileError(
-            f"{label}: not a readable .keras archive ({error}); copy or save it again"
-        ) from error
+    except _DAMAGED as error:
+        raise ModelFileError(f"{label}: not a readable .keras archive ({error}); copy or save it again") from error
     version = str(metadata.get("keras_version", "3")) if isinstance(metadata, Mapping) else "3"
     with hdf5.open_file(io.BytesIO(weights), label) as file:
-        yield Source(
-            config, version, "", partial(KerasWeights, file, label), label, file_metadata(path, "keras")
-        )
+        yield Source(config, version, "", partial(KerasWeights, file, label), label, file_metadata(path, "keras"))
 
 
 def _members(archive: zipfile.ZipFile, label: str) -> tuple[Any, Any, bytes]:
     """Configuration, metadata and the bytes of the weights' file."""
     members = set(archive.namelist())
     if "config.json" not in members:
-        raise ModelFileError(
-            f"{label}: a zip file without config.json is no Keras model; save it with model.save"
-        )
+        raise ModelFileError(f"{label}: a zip file without config.json is no Keras model; save it with model.save")
     config = parse_json(_member(archive, "config.json", label), label)
-    metadata = (
-        parse_json(_member(archive, "metadata.json", label), label) if "metadata.json" in members else {}
-    )
+    metadata = parse_json(_member(archive, "metadata.json", label), label) if "metadata.json" in members else {}
     return config, metadata, _weights_file(archive, members, label)
 
 
 def _member(archive: zipfile.ZipFile, name: str, label: str) -> bytes:
     info = archive.getinfo(name)
     if info.file_size > _LARGE and info.file_size > _MAX_EXPANSION * max(info.compress_size, 1):
-        raise ModelFileError(
-            f"{label}: {name} unfolds to {info.file_size} bytes out of {info.compress_size}; refused"
-        )
+        raise ModelFileError(f"{label}: {name} unfolds to {info.file_size} bytes out of {info.compress_size}; refused")
     return archive.read(name)
 
 
@@ -70,16 +61,10 @@ def _weights_file(archive: zipfile.ZipFile, members: set[str], label: str) -> by
     if "model.weights.h5" in members:
         return _member(archive, "model.weights.h5", label)
     if "model.weights.npz" in members:  # each entry is a pickle: reading it would run code from the file
-        raise ModelFileError(
-            f"{label}: weights in .npz are pickled, which is refused; save with weights_format='h5'"
-        )
+        raise ModelFileError(f"{label}: weights in .npz are pickled, which is refused; save with weights_format='h5'")
     if "model.weights.json" in members:
-        raise ModelFileError(
-            f"{label}: weights split over several files aren't supported; save without max_shard_size"
-        )
-    raise ModelFileError(
-        f"{label}: the archive holds no model.weights.h5; save the whole model with model.save"
-    )
+        raise ModelFileError(f"{label}: weights split over several files aren't supported; save without max_shard_size")
+    raise ModelFileError(f"{label}: the archive holds no model.weights.h5; save the whole model with model.save")
 
 
 class KerasWeights:
@@ -97,7 +82,9 @@ class KerasWeights:
             group = hdf5.subgroup(self._file, f"{older}/vars", self._label)
         if group is None:
             return []
-        return [Weight("", partial(hdf5.read, group, str(index), self._label)) for index in range(len(group))]
+        with hdf5.damage(self._label):
+            count = len(group)
+        return [Weight("", partial(hdf5.read, group, str(index), self._label)) for index in range(count)]
 
 
 def _group_names(model: ModelSpec, path: LayerPath, container: str) -> Iterator[tuple[LayerPath, str]]:

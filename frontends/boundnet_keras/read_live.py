@@ -26,9 +26,7 @@ def is_live_model(source: object) -> bool:
 
 
 def _package(cls: type) -> str:
-    return next(
-        (name for name in _PACKAGES if cls.__module__ == name or cls.__module__.startswith(name + ".")), ""
-    )
+    return next((name for name in _PACKAGES if cls.__module__ == name or cls.__module__.startswith(name + ".")), "")
 
 
 @contextmanager
@@ -37,9 +35,7 @@ def read_live(model: Any) -> Iterator[Source]:
     label = f"model {model.name!r}"
     package = next(name for base in type(model).__mro__ if (name := _package(base)))
     if not getattr(model, "built", True):
-        raise ModelFileError(
-            f"{label}: has no weights yet; call model.build(input_shape) or the model itself first"
-        )
+        raise ModelFileError(f"{label}: has no weights yet; call model.build(input_shape) or the model itself first")
     try:
         config = parse_json(model.to_json(), label)
     except (NotImplementedError, TypeError, ValueError) as error:

@@ -24,7 +24,8 @@ class StoreFactory(Protocol):
 class Source:
     """Valid while the reader's context is open.
 
-    ``config``: {"class_name": ..., "config": ...} as stored.  ``keras_version``: '1.2.2', '2.4.0', '3.15.1', ..."""
+    ``config``: {"class_name": ..., "config": ...} as stored.  ``keras_version``: '1.2.2', '2.4.0', '3.15.1', ...
+    """
 
     config: Mapping[str, Any]
     keras_version: str

@@ -11,7 +11,7 @@ from boundnet.graph import LayerGraph
 from boundnet_keras.layers import TABLE, refusal
 from boundnet_keras.layers.identity import IDENTITY_KINDS
 from boundnet_keras.lowering import Lowering, Refused
-from boundnet_keras.model import Call, LayerSpec, ModelSpec, Ref
+from boundnet_keras.model import OPERATION, Call, LayerSpec, ModelSpec, Ref
 from boundnet_keras.source import Source
 from boundnet_keras.values import policy_name
 from boundnet_keras.weights import Path, WeightStore
@@ -22,9 +22,7 @@ Tensors = dict[Ref, str | None]
 MAX_CALLS = 100_000  # shared models in shared models could otherwise unfold without end
 
 
-def build(
-    model: ModelSpec, source: Source, input_shapes: Mapping[str, Sequence[int]] | None = None
-) -> LayerGraph:
+def build(model: ModelSpec, source: Source, input_shapes: Mapping[str, Sequence[int]] | None = None) -> LayerGraph:
     """The graph of a model.
 
     ``input_shapes`` fixes shapes, without the batch axis, of inputs that leave some open.
@@ -35,8 +33,8 @@ def build(
     """
     refused = [
         Refusal("/".join(path), layer.kind, reason)
-        for path, layer in model.leaves()
-        if (reason := refusal(layer, source.major) or _refused_call(layer))
+        for path, layer in model.walk()
+        if (reason := _refused_call(layer) or ("" if layer.model else refusal(layer, source.major)))
     ]
     if refused:
         raise UnsupportedLayerError(refused, source.label)
@@ -46,7 +44,10 @@ def build(
     outputs = walk.run(model, inputs, (), "")
     if walk.refused:
         raise UnsupportedLayerError(walk.refused, source.label)
-    graph.set_outputs([name for name in outputs if name is not None], list(model.labels))
+    try:
+        graph.set_outputs([name for name in outputs if name is not None], list(model.labels))
+    except GraphError as error:
+        raise ModelFileError(f"{source.label}: {error}; save the model again") from error
     graph.metadata.update(source.metadata)
     graph.metadata["keras_version"] = source.keras_version
     graph.metadata["backend"] = source.backend
@@ -55,20 +56,23 @@ def build(
 
 
 def _refused_call(layer: LayerSpec) -> str:
-    """Calls in training mode compute something else: random or batch-dependent results."""
+    """Calls in training mode compute something else: results that depend on chance or on the batch."""
+    operation = layer.kind.startswith(OPERATION)
     for call in layer.calls:
-        if call.options.get("training"):
-            return "is called with training=True; its results depend on chance or on the batch"
-        if call.options.get("mask") is not None and layer.kind not in IDENTITY_KINDS:
+        constants = [] if operation else [item for item in call.arguments if not isinstance(item, Ref) and item]
+        if call.options.get("training") or constants:
+            what = "training=True" if call.options.get("training") else f"the argument {constants[0]!r}"
+            return f"is called with {what}, which isn't inference; build the model without it"
+        mask = call.options.get("mask")
+        masked = any(item is not None for item in (mask if isinstance(mask, list) else [mask]))
+        if masked and layer.kind not in IDENTITY_KINDS:
             return "is called with a mask; remove it"
     return ""
 
 
 def _policies(model: ModelSpec) -> str:
     """The dtype policies in use, most layers share one."""
-    names = {
-        policy_name(layer.config.get("dtype")) for _, layer in model.leaves() if layer.kind != "InputLayer"
-    }
+    names = {policy_name(layer.config.get("dtype")) for _, layer in model.leaves() if layer.kind != "InputLayer"}
     return ", ".join(sorted(names - {""}))
 
 
@@ -96,8 +100,7 @@ class _Walk:
             batch_shape = layer.config.get("batch_shape")
             if not isinstance(batch_shape, list) or not batch_shape:
                 raise ModelFileError(
-                    f"{self.source.label}: input {layer.name!r} has no shape; build the model on data of the right shape"
-                    " and save it again"
+                    f"{self.source.label}: input {layer.name!r} has no shape; call the model on data and save it again"
                 )
             shape = batch_shape[1:]
         if not all(isinstance(size, int) and size > 0 for size in shape):
@@ -107,26 +110,19 @@ class _Walk:
                 " bounds need fixed sizes: give them with --input-shape or save the model with a fixed shape"
             )
         name = self.graph.unique(layer.name)
-        return str(
-            self.graph.add(name, ops.Input(tuple(shape)), inputs=(), layer=layer.name, kind="InputLayer")
-        )
+        return str(self.graph.add(name, ops.Input(tuple(shape)), inputs=(), layer=layer.name, kind="InputLayer"))
 
-    def run(
-        self, model: ModelSpec, inputs: Sequence[str | None], path: Path, prefix: str
-    ) -> list[str | None]:
+    def run(self, model: ModelSpec, inputs: Sequence[str | None], path: Path, prefix: str) -> list[str | None]:
         """Lower one call of ``model``.  ``prefix``: what node names of this call begin with."""
         if len(inputs) != len(model.inputs):
             raise ModelFileError(
-                f"{self.source.label}: model {model.name!r} has {len(model.inputs)} inputs"
-                f" but is called with {len(inputs)}"
+                f"{self.source.label}: model {model.name!r} has {len(model.inputs)} inputs but is called with {len(inputs)}"
             )
         tensors: Tensors = dict(zip(model.inputs, inputs, strict=True))
         for layer, number in _in_order(model, self.source.label):
             self.calls += 1
             if self.calls > MAX_CALLS:
-                raise ModelFileError(
-                    f"{self.source.label}: more than {MAX_CALLS} calls of layers; too large to analyse"
-                )
+                raise ModelFileError(f"{self.source.label}: more than {MAX_CALLS} calls of layers; too large to analyse")
             call = layer.calls[number]
             here = (*path, layer.name)
             node = prefix + layer.name + (f"@{number}" if number else "")
@@ -142,9 +138,7 @@ class _Walk:
             raise ModelFileError(f"{self.source.label}: {where} isn't computed; save the model again")
         return [tensors[ref] for ref in model.outputs]
 
-    def _lower(
-        self, layer: LayerSpec, call: Call, inputs: Sequence[str | None], path: Path, node: str
-    ) -> str | None:
+    def _lower(self, layer: LayerSpec, call: Call, inputs: Sequence[str | None], path: Path, node: str) -> str | None:
         known = [name for name in inputs if name is not None]
         if len(known) < len(inputs):
             return None
@@ -153,9 +147,7 @@ class _Walk:
             which = f"layer {name!r} ({layer.kind})"
             raise ModelFileError(f"{self.source.label}: {which} is called with {len(known)} inputs")
         source = self.source
-        lowering = Lowering(
-            self.graph, layer, call, path, node, source.major, source.backend, self.store, self.used
-        )
+        lowering = Lowering(self.graph, layer, call, path, node, source.major, source.backend, self.store, self.used)
         try:
             return rule.lower(lowering, known)
         except Refused as refused:
@@ -163,10 +155,8 @@ class _Walk:
         except ModelFileError as error:
             raise ModelFileError(f"{source.label}: {error}") from error
         except MemoryError as error:
-            raise ModelFileError(
-                f"{source.label}: layer {name!r} ({layer.kind}) needs more memory than there is"
-            ) from error
-        except (GraphError, KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+            raise ModelFileError(f"{source.label}: layer {name!r} ({layer.kind}) needs more memory than there is") from error
+        except (GraphError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise ModelFileError(
                 f"{source.label}: the configuration of layer {name!r} ({layer.kind}) makes no sense ({error});"
                 " save the model again with the Keras version that made it"
@@ -177,9 +167,7 @@ class _Walk:
 def _in_order(model: ModelSpec, label: str) -> Iterator[tuple[LayerSpec, int]]:
     """All calls of all layers, each after the calls it takes its inputs from.  Raises ModelFileError on a cycle."""
     inputs = {ref.layer for ref in model.inputs}
-    outputs_of = {
-        layer.name: 1 if layer.model is None else len(layer.model.outputs) for layer in model.layers
-    }
+    outputs_of = {layer.name: 1 if layer.model is None else len(layer.model.outputs) for layer in model.layers}
     calls = {
         (layer.name, number): layer
         for layer in model.layers
@@ -212,6 +200,4 @@ def _in_order(model: ModelSpec, label: str) -> Iterator[tuple[LayerSpec, int]]:
                 ready.append(user)
     if done < len(calls):
         stuck = next(name for (name, _), count in waiting.items() if count)
-        raise ModelFileError(
-            f"{label}: the calls of layer {stuck!r} depend on their own results; save the model again"
-        )
+        raise ModelFileError(f"{label}: the calls of layer {stuck!r} depend on their own results; save the model again")

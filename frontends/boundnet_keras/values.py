@@ -13,9 +13,7 @@ MAX_DEPTH = 200
 def plain(value: Any, depth: int = 0) -> Any:
     """Undo the wrappers ``__tuple__``, ``__numpy__``, ``__tensor__`` and ``TensorShape``; keep the rest as it is."""
     if depth > MAX_DEPTH:
-        raise ModelFileError(
-            f"the model's configuration is nested more than {MAX_DEPTH} levels deep; save it again"
-        )
+        raise ModelFileError(f"the model's configuration is nested more than {MAX_DEPTH} levels deep; save it again")
     if isinstance(value, Mapping):
         wrapper, inner = value.get("class_name"), value.get("config")
         if wrapper in ("__tuple__", "TensorShape", "__tuple"):
@@ -57,14 +55,17 @@ def ints(value: Any, rank: int) -> tuple[int, ...]:
     raise ValueError(f"expected {rank} integers, found {value!r}")
 
 
+def positive(value: Any, rank: int) -> tuple[int, ...]:
+    """As ``ints``, for sizes: raises ValueError unless all are at least 1."""
+    numbers = ints(value, rank)
+    if min(numbers) < 1:
+        raise ValueError(f"expected positive integers, found {value!r}")
+    return numbers
+
+
 def pairs(value: Any, rank: int) -> tuple[tuple[int, int], ...]:
     """Low and high amounts per axis, from ``n``, ``(n, m)`` or ``((lo, hi), ...)`` as padding layers take them."""
-    if (
-        rank == 1
-        and isinstance(value, Sequence)
-        and len(value) == 2
-        and all(isinstance(n, int) for n in value)
-    ):
+    if rank == 1 and isinstance(value, Sequence) and len(value) == 2 and all(isinstance(n, int) for n in value):
         return ((int(value[0]), int(value[1])),)
     if isinstance(value, int):
         return ((value, value),) * rank

@@ -33,7 +33,7 @@ class WeightStore(Protocol):
 
 def variable_name(stored: str) -> str:
     """'dense_1/kernel:0' -> 'kernel'; 'dense_1/kernel' -> 'kernel'."""
-    return stored.split(":")[0].rsplit("/", 1)[-1]
+    return stored.split(":", 1)[0].rsplit("/", 1)[-1]
 
 
 def exact(values: NDArray[np.generic], layer: str, weight: str) -> Array:
@@ -41,15 +41,8 @@ def exact(values: NDArray[np.generic], layer: str, weight: str) -> Array:
     kind = values.dtype
     narrow = kind.kind == "f" and kind.itemsize <= 8
     small_integer = kind.kind in "biu" and kind.itemsize <= 4
-    if not (
-        narrow
-        or small_integer
-        or kind.name in ("bfloat16", "int64", "uint64")
-        or kind.name.startswith("float8")
-    ):
-        raise ModelFileError(
-            f"layer {layer!r}: weight {weight!r} has dtype {kind.name}, which isn't supported"
-        )
+    if not (narrow or small_integer or kind.name in ("bfloat16", "int64", "uint64") or kind.name.startswith("float8")):
+        raise ModelFileError(f"layer {layer!r}: weight {weight!r} has dtype {kind.name}, which isn't supported")
     array = np.asarray(values).astype(np.float64)
     if not np.all(np.isfinite(array)):
         bad = int(np.sum(~np.isfinite(array)))

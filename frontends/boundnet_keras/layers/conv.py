@@ -12,7 +12,7 @@ from boundnet_keras.layers.dense import refuse_quantized
 from boundnet_keras.lowering import Lowering, Refused, Rule, Shape
 from boundnet_keras.model import Config
 from boundnet_keras.padding import window
-from boundnet_keras.values import ints
+from boundnet_keras.values import positive
 from boundnet_keras.weights import Array
 
 
@@ -27,9 +27,9 @@ def spatial_rank(kind: str) -> int:
 def _window(layer: Lowering, shape: Shape) -> tuple[Shape, Shape, Shape, tuple[tuple[int, int], ...]]:
     """Kernel size, strides, dilation and explicit zero padding for an input of ``shape``, channels last."""
     rank = spatial_rank(layer.kind)
-    kernel = ints(layer.get("kernel_size"), rank)
-    strides = ints(layer.get("strides", 1), rank)
-    dilation = ints(layer.get("dilation_rate", 1), rank)
+    kernel = positive(layer.get("kernel_size"), rank)
+    strides = positive(layer.get("strides", 1), rank)
+    dilation = positive(layer.get("dilation_rate", 1), rank)
     mode = str(layer.get("padding", "valid")).lower()
     sides = zip(shape[:-1], kernel, strides, dilation, strict=True)
     padding = tuple(window(mode, *side) for side in sides)
@@ -41,9 +41,7 @@ def check_theano(layer: Lowering, mode: str, kernel: Shape, strides: Shape) -> N
     """Theano pads kernel // 2 on either side, which is TensorFlow's 'same' for odd kernels and strides of 1 only."""
     odd = all(k % 2 for k in kernel) and all(s == 1 for s in strides)
     if layer.backend == "theano" and mode == "same" and not odd:
-        raise Refused(
-            "Theano's 'same' padding of even kernels or with strides; save the model with another backend"
-        )
+        raise Refused("Theano's 'same' padding of even kernels or with strides; save the model with another backend")
 
 
 def _conv(layer: Lowering, inputs: Sequence[str]) -> str:
@@ -51,11 +49,9 @@ def _conv(layer: Lowering, inputs: Sequence[str]) -> str:
     x = layer.to_channels_last(inputs[0])
     channels = layer.shape(x)[-1]
     kernel, strides, dilation, padding = _window(layer, layer.shape(x))
-    filters, groups = ints(layer.get("filters"), 1)[0], ints(layer.get("groups", 1), 1)[0]
+    filters, groups = positive(layer.get("filters"), 1)[0], positive(layer.get("groups", 1), 1)[0]
     if groups < 1 or channels % groups or filters % groups:
-        raise Refused(
-            f"groups={groups} divides neither {channels} input channels nor {filters} filters evenly"
-        )
+        raise Refused(f"groups={groups} divides neither {channels} input channels nor {filters} filters evenly")
     shapes: dict[str, Shape] = {"kernel": (*kernel, channels // groups, filters)}
     if layer.get("use_bias", True):
         shapes["bias"] = (filters,)
@@ -74,7 +70,7 @@ def _depthwise(layer: Lowering, inputs: Sequence[str]) -> str:
     x = layer.to_channels_last(inputs[0])
     channels = layer.shape(x)[-1]
     kernel, strides, dilation, padding = _window(layer, layer.shape(x))
-    multiplier = ints(layer.get("depth_multiplier", 1), 1)[0]
+    multiplier = positive(layer.get("depth_multiplier", 1), 1)[0]
     shapes: dict[str, Shape] = {_depthwise_name(layer): (*kernel, channels, multiplier)}
     if layer.get("use_bias", True):
         shapes["bias"] = (channels * multiplier,)
@@ -94,7 +90,7 @@ def _separable(layer: Lowering, inputs: Sequence[str]) -> str:
     x = layer.to_channels_last(inputs[0])
     channels = layer.shape(x)[-1]
     kernel, strides, dilation, padding = _window(layer, layer.shape(x))
-    filters, multiplier = ints(layer.get("filters"), 1)[0], ints(layer.get("depth_multiplier", 1), 1)[0]
+    filters, multiplier = positive(layer.get("filters"), 1)[0], positive(layer.get("depth_multiplier", 1), 1)[0]
     shapes: dict[str, Shape] = {
         "depthwise_kernel": (*kernel, channels, multiplier),
         "pointwise_kernel": (*(1,) * rank, channels * multiplier, filters),
@@ -102,9 +98,7 @@ def _separable(layer: Lowering, inputs: Sequence[str]) -> str:
     if layer.get("use_bias", True):
         shapes["bias"] = (filters,)
     weights = layer.weights(shapes)
-    first = ops.Conv(
-        _depthwise_kernel(weights["depthwise_kernel"]), None, strides, dilation, channels, padding
-    )
+    first = ops.Conv(_depthwise_kernel(weights["depthwise_kernel"]), None, strides, dilation, channels, padding)
     ones, zeros = (1,) * rank, ((0, 0),) * rank
     second = ops.Conv(weights["pointwise_kernel"], weights.get("bias"), ones, ones, 1, zeros)
     x = layer.add(second, layer.add(first, x, part="depthwise"), part="pointwise")
@@ -118,12 +112,6 @@ def refuse_conv(config: Config, major: int) -> str:
 
 RULES = {
     **{f"Conv{rank}D": Rule(_conv, refuse_conv, weighted=lambda config: True) for rank in (1, 2, 3)},
-    **{
-        f"DepthwiseConv{rank}D": Rule(_depthwise, refuse_conv, weighted=lambda config: True)
-        for rank in (1, 2)
-    },
-    **{
-        f"SeparableConv{rank}D": Rule(_separable, refuse_conv, weighted=lambda config: True)
-        for rank in (1, 2)
-    },
+    **{f"DepthwiseConv{rank}D": Rule(_depthwise, refuse_conv, weighted=lambda config: True) for rank in (1, 2)},
+    **{f"SeparableConv{rank}D": Rule(_separable, refuse_conv, weighted=lambda config: True) for rank in (1, 2)},
 }

@@ -8,7 +8,7 @@ from boundnet import ops
 from boundnet_keras.activations import apply_activation, refuse_activation
 from boundnet_keras.lowering import Lowering, Rule
 from boundnet_keras.model import Config
-from boundnet_keras.values import ints, policy_name
+from boundnet_keras.values import policy_name, positive
 
 
 def refuse_quantized(config: Config) -> str:
@@ -27,7 +27,7 @@ def _refuse(config: Config, major: int) -> str:
 
 def _dense(layer: Lowering, inputs: Sequence[str]) -> str:
     (x,) = inputs
-    units = ints(layer.get("units"), 1)[0]
+    units = positive(layer.get("units"), 1)[0]
     shapes: dict[str, tuple[int, ...]] = {"kernel": (layer.shape(x)[-1], units)}
     if layer.get("use_bias", True):
         shapes["bias"] = (units,)

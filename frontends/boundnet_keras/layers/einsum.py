@@ -77,9 +77,7 @@ def _check(parsed: _Equation, equation: str, rank: int) -> None:
         raise Refused(f"equation {equation!r} doesn't keep the batch axis first")
 
 
-def _kernel_shape(
-    parsed: _Equation, sizes: dict[str, int], partial: Sequence[int | None], equation: str
-) -> list[int]:
+def _kernel_shape(parsed: _Equation, sizes: dict[str, int], partial: Sequence[int | None], equation: str) -> list[int]:
     """Kernel shape from the input's sizes and the layer's ``output_shape``, which also sets the free axes' sizes."""
     named = [label for label in parsed.y[1:] if not label.isdigit()]
     if len(partial) != len(named):
@@ -110,10 +108,8 @@ def _einsum(layer: Lowering, inputs: Sequence[str]) -> str:
     return apply_activation(layer, _lower(layer, x, parsed, sizes, weights))
 
 
-def _lower(
-    layer: Lowering, x: str, parsed: _Equation, sizes: Mapping[str, int], weights: Mapping[str, np.ndarray]
-) -> str:
-    """Input to (lead, batch, contracted), product with the kernel as (batch, contracted, free), result back to order."""
+def _lower(layer: Lowering, x: str, parsed: _Equation, sizes: Mapping[str, int], weights: Mapping[str, np.ndarray]) -> str:
+    """Bring x to (lead, batch, contracted), multiply by the kernel as (batch, contracted, free), restore the order."""
     lead, batch, contracted, free = parsed.lead, parsed.batch, parsed.contracted, parsed.free
     axes = {label: axis for axis, label in enumerate(parsed.x)}
     x = layer.transpose(x, [axes[a] - 1 for a in (lead + batch + contracted)[1:]], "to_matrix")

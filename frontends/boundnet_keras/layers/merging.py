@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from boundnet import ops
 from boundnet.errors import ModelFileError
-from boundnet_keras.activations import add_function
+from boundnet_keras.advanced import add_function
 from boundnet_keras.lowering import Lowering, Rule
 from boundnet_keras.values import ints
 

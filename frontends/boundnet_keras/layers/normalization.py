@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from boundnet import ops
-from boundnet_keras.activations import scalar
+from boundnet_keras.advanced import scalar
 from boundnet_keras.lowering import Lowering, Refused, Rule, Shape
 from boundnet_keras.model import Config
 from boundnet_keras.values import ints
@@ -37,9 +37,7 @@ def _batch_normalization(layer: Lowering, inputs: Sequence[str]) -> str:
     w = layer.weights(shapes | {"moving_mean": channels, "moving_variance": channels})
     epsilon = scalar(layer, "epsilon", default=1e-3)
     if np.any(w["moving_variance"] + epsilon <= 0):
-        raise Refused(
-            "its moving variance is negative beyond epsilon, so the result isn't a number; train it again"
-        )
+        raise Refused("its moving variance is negative beyond epsilon, so the result isn't a number; train it again")
     op = ops.BatchNorm(w["moving_mean"], w["moving_variance"], w.get("gamma"), w.get("beta"), epsilon)
     return _along(layer, x, axis, lambda last: layer.add(op, last))
 
@@ -63,11 +61,7 @@ def _normalization(layer: Lowering, inputs: Sequence[str]) -> str:
     (x,) = inputs
     shape = layer.shape(x)
     raw = layer.config.get("axis", -1)
-    axes = (
-        []
-        if raw is None
-        else [layer.axis(axis, len(shape)) for axis in (raw if isinstance(raw, list) else [raw])]
-    )
+    axes = [] if raw is None else [layer.axis(axis, len(shape)) for axis in (raw if isinstance(raw, list) else [raw])]
     kept: Shape = tuple(shape[axis] for axis in sorted(axes))
     broadcast = tuple(size if axis in axes else 1 for axis, size in enumerate(shape))
     if layer.config.get("mean") is not None:
@@ -77,9 +71,7 @@ def _normalization(layer: Lowering, inputs: Sequence[str]) -> str:
         w = layer.weights({"mean": kept, "variance": kept}, optional=["count"])
         mean, variance = w["mean"], w["variance"]
     if not (np.all(np.isfinite(mean)) and np.all(variance >= 0) and np.all(np.isfinite(variance))):
-        raise Refused(
-            "its mean or variance isn't a finite number or the variance is negative; adapt it again"
-        )
+        raise Refused("its mean or variance isn't a finite number or the variance is negative; adapt it again")
     invert = bool(layer.get("invert", False))
     op = ops.Standardize(mean.reshape(broadcast), variance.reshape(broadcast), _EPSILON, invert)
     return layer.add(op, x)
@@ -90,9 +82,7 @@ def _spread(constant: Array, kept: Shape) -> Array:
     try:
         return np.broadcast_to(constant, kept)
     except ValueError as error:
-        raise Refused(
-            f"mean or variance of shape {constant.shape} doesn't fit axes of shape {kept}"
-        ) from error
+        raise Refused(f"mean or variance of shape {constant.shape} doesn't fit axes of shape {kept}") from error
 
 
 def _rescaling(layer: Lowering, inputs: Sequence[str]) -> str:
@@ -112,12 +102,8 @@ def _layer_scale(layer: Lowering, inputs: Sequence[str]) -> str:
 
 
 RULES = {
-    "BatchNormalization": Rule(
-        _batch_normalization, _refuse_batch_normalization, weighted=lambda config: True
-    ),
-    "SyncBatchNormalization": Rule(
-        _batch_normalization, _refuse_batch_normalization, weighted=lambda config: True
-    ),
+    "BatchNormalization": Rule(_batch_normalization, _refuse_batch_normalization, weighted=lambda config: True),
+    "SyncBatchNormalization": Rule(_batch_normalization, _refuse_batch_normalization, weighted=lambda config: True),
     "Normalization": Rule(_normalization, weighted=lambda config: config.get("mean") is None),
     "Rescaling": Rule(_rescaling),
     "LayerScale": Rule(_layer_scale, weighted=lambda config: True),

@@ -47,9 +47,7 @@ def _with_constant(op: Callable[[], ops.Op], name: str) -> Callable[[Lowering, S
         if name == "Multiply":
             return layer.add(ops.ScaleShift(constant, None), *inputs)
         if name == "Subtract":
-            return layer.add(
-                ops.ScaleShift(one, -constant) if first else ops.ScaleShift(-one, constant), *inputs
-            )
+            return layer.add(ops.ScaleShift(one, -constant) if first else ops.ScaleShift(-one, constant), *inputs)
         return layer.add(ops.ScaleShift(one, constant), *inputs)
 
     return lower

@@ -8,7 +8,7 @@ from boundnet import ops
 from boundnet_keras.layers.conv import check_theano, spatial_rank
 from boundnet_keras.lowering import Lowering, Rule
 from boundnet_keras.padding import window
-from boundnet_keras.values import ints
+from boundnet_keras.values import positive
 
 Pool = Callable[..., ops.Op]
 
@@ -18,8 +18,8 @@ def _pooling(pool: Pool) -> Callable[[Lowering, Sequence[str]], str]:
         rank = spatial_rank(layer.kind)
         layer.require_rank(inputs[0], rank + 1)
         x = layer.to_channels_last(inputs[0])
-        size = ints(layer.get("pool_size", 2), rank)
-        strides = ints(layer.get("strides", list(size)), rank)
+        size = positive(layer.get("pool_size", 2), rank)
+        strides = positive(layer.get("strides", list(size)), rank)
         mode = str(layer.get("padding", "valid")).lower()
         check_theano(layer, mode, size, strides)
         sides = zip(layer.shape(x)[:-1], size, strides, strict=True)

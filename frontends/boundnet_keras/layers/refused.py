@@ -12,12 +12,8 @@ _ATTENTION = "attention isn't supported yet"
 _STATISTICS = "normalisation by statistics of the input itself isn't supported yet; BatchNormalization is"
 _WRAPPER = "wrapped layers aren't supported yet; apply the inner layer directly where the model allows it"
 _TEXT = "it takes integers or strings, which have no rounding error; start the model at the first layer of real numbers"
-_IMAGE = (
-    "this image operation isn't supported; apply it to the inputs beforehand and start the model after it"
-)
-_OPERATION = (
-    "an operation of TensorFlow inside a functional model; use the layer of keras.layers that does the same"
-)
+_IMAGE = "this image operation isn't supported; apply it to the inputs beforehand and start the model after it"
+_OPERATION = "an operation of TensorFlow inside a functional model; use the layer of keras.layers that does the same"
 
 _REASONS: Mapping[str, str] = {
     "Lambda": f"holds Python code, which BoundNet never runs; {_BUILT_IN_LAYERS}",
@@ -26,28 +22,16 @@ _REASONS: Mapping[str, str] = {
     "TFOpLambda": _OPERATION,
     "SlicingOpLambda": _OPERATION,
     "Merge": "this mode of Keras 1's Merge isn't supported; use sum, mul, concat, ave, max, dot or cos",
-    **dict.fromkeys(
-        ("LSTM", "GRU", "SimpleRNN", "RNN", "CuDNNLSTM", "CuDNNGRU", "Bidirectional"), _RECURRENT
-    ),
+    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "RNN", "CuDNNLSTM", "CuDNNGRU", "Bidirectional"), _RECURRENT),
     **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "StackedRNNCells"), _RECURRENT),
-    **dict.fromkeys(
-        ("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupedQueryAttention"), _ATTENTION
-    ),
+    **dict.fromkeys(("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupedQueryAttention"), _ATTENTION),
     **dict.fromkeys(("GroupQueryAttention",), _ATTENTION),
-    **dict.fromkeys(
-        ("LayerNormalization", "GroupNormalization", "UnitNormalization", "RMSNormalization"), _STATISTICS
-    ),
+    **dict.fromkeys(("LayerNormalization", "GroupNormalization", "UnitNormalization", "RMSNormalization"), _STATISTICS),
     **dict.fromkeys(("TimeDistributed", "Wrapper", "SpectralNormalization"), _WRAPPER),
-    **dict.fromkeys(
-        ("Embedding", "ReversibleEmbedding", "CategoryEncoding", "Discretization", "Hashing"), _TEXT
-    ),
+    **dict.fromkeys(("Embedding", "ReversibleEmbedding", "CategoryEncoding", "Discretization", "Hashing"), _TEXT),
     **dict.fromkeys(("HashedCrossing", "IntegerLookup", "StringLookup", "TextVectorization"), _TEXT),
-    **dict.fromkeys(
-        ("Resizing", "CenterCrop", "RandomCrop", "Solarization", "Equalization", "AutoContrast"), _IMAGE
-    ),
-    **dict.fromkeys(
-        ("ContrastLimitedAdaptiveHistogramEqualization", "MelSpectrogram", "STFTSpectrogram"), _IMAGE
-    ),
+    **dict.fromkeys(("Resizing", "CenterCrop", "RandomCrop", "Solarization", "Equalization", "AutoContrast"), _IMAGE),
+    **dict.fromkeys(("ContrastLimitedAdaptiveHistogramEqualization", "MelSpectrogram", "STFTSpectrogram"), _IMAGE),
     **dict.fromkeys(
         ("LocallyConnected1D", "LocallyConnected2D"),
         "locally connected layers aren't supported yet; use a convolution",

@@ -10,7 +10,7 @@ from boundnet.errors import ModelFileError
 from boundnet_keras.layers.conv import spatial_rank
 from boundnet_keras.lowering import Lowering, Refused, Rule
 from boundnet_keras.model import Config
-from boundnet_keras.values import ints, pairs
+from boundnet_keras.values import ints, pairs, positive
 
 
 def _flatten(layer: Lowering, inputs: Sequence[str]) -> str:
@@ -30,9 +30,7 @@ def _reshape(layer: Lowering, inputs: Sequence[str]) -> str:
     if target.count(-1) == 1 and known > 0 and size % known == 0:
         target[target.index(-1)] = size // known
     if -1 in target or math.prod(target) != size:
-        raise ModelFileError(
-            f"layer {'/'.join(layer.path)!r}: {layer.shape(x)} can't be reshaped to {tuple(raw)}"
-        )
+        raise ModelFileError(f"layer {'/'.join(layer.path)!r}: {layer.shape(x)} can't be reshaped to {tuple(raw)}")
     return layer.add(ops.Reshape(tuple(target)), x)
 
 
@@ -49,7 +47,7 @@ def _permute(layer: Lowering, inputs: Sequence[str]) -> str:
 def _repeat_vector(layer: Lowering, inputs: Sequence[str]) -> str:
     layer.require_rank(inputs[0], 1)
     x = layer.reshape(inputs[0], (1, *layer.shape(inputs[0])), "expand")
-    return layer.add(ops.Repeat(0, ints(layer.get("n"), 1)[0]), x)
+    return layer.add(ops.Repeat(0, positive(layer.get("n"), 1)[0]), x)
 
 
 def _zero_padding(layer: Lowering, inputs: Sequence[str]) -> str:
@@ -72,9 +70,7 @@ def _cropping(layer: Lowering, inputs: Sequence[str]) -> str:
     stop = tuple(size - high for size, (_, high) in zip(shape, amounts, strict=True))
     start = tuple(low for low, _ in amounts)
     if any(first >= last for first, last in zip(start, stop, strict=True)):
-        raise ModelFileError(
-            f"layer {'/'.join(layer.path)!r}: cropping leaves nothing of an input of shape {shape}"
-        )
+        raise ModelFileError(f"layer {'/'.join(layer.path)!r}: cropping leaves nothing of an input of shape {shape}")
     return layer.from_channels_last(layer.add(ops.Slice(start, stop, (1,) * len(shape)), x))
 
 
@@ -82,7 +78,7 @@ def _upsampling(layer: Lowering, inputs: Sequence[str]) -> str:
     rank = spatial_rank(layer.kind)
     layer.require_rank(inputs[0], rank + 1)
     x = layer.to_channels_last(inputs[0])
-    times = ints(layer.get("size", 2), rank)
+    times = positive(layer.get("size", 2), rank)
     axes = [axis for axis in range(rank) if times[axis] != 1] or [0]
     for axis in axes:
         x = layer.add(ops.Repeat(axis, times[axis]), x, part="" if axis == axes[-1] else f"axis{axis}")

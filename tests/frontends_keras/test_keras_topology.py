@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from keras_models import check, load, randomise, run
 
 from boundnet_keras import frontend
-from helpers import check, load, randomise, run
 
 
 def _shared(keras: ModuleType) -> Any:
@@ -22,14 +22,10 @@ def _shared(keras: ModuleType) -> Any:
 def _nested(keras: ModuleType) -> Any:
     """A Sequential in a functional model in a Sequential, with names that occur at several depths."""
     layers = keras.layers
-    core = keras.Sequential(
-        [keras.Input((5,)), layers.Dense(5, name="d"), layers.BatchNormalization(name="bn")], name="c"
-    )
+    core = keras.Sequential([keras.Input((5,)), layers.Dense(5, name="d"), layers.BatchNormalization(name="bn")], name="c")
     x = keras.Input((5,))
     middle = keras.Model(x, layers.Add()([core(x), layers.Dense(5, name="d")(x)]), name="m")
-    return keras.Sequential(
-        [keras.Input((5,)), layers.Dense(5, name="d"), middle, layers.Dense(2, name="out")]
-    )
+    return keras.Sequential([keras.Input((5,)), layers.Dense(5, name="d"), middle, layers.Dense(2, name="out")])
 
 
 def _shared_model(keras: ModuleType) -> Any:
@@ -42,9 +38,7 @@ def _shared_model(keras: ModuleType) -> Any:
     a, b = keras.Input((6,), name="a"), keras.Input((6,), name="b")
     left, right = tower(a), tower(b)
     tower.trainable = False
-    return keras.Model(
-        [a, b], [layers.Dot(axes=1, normalize=True)([left, right]), layers.Subtract()([left, right])]
-    )
+    return keras.Model([a, b], [layers.Dot(axes=1, normalize=True)([left, right]), layers.Subtract()([left, right])])
 
 
 def _several_outputs(keras: ModuleType) -> Any:

@@ -10,9 +10,9 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from keras_models import dense_config, legacy_file, run, sequential
 
 from boundnet_keras import frontend
-from helpers import dense_config, legacy_file, run, sequential
 
 RNG = np.random.default_rng(0)
 K1, B1 = RNG.normal(size=(3, 4)), RNG.normal(size=4)
@@ -63,6 +63,17 @@ def test_nested_model_keeps_its_weights_in_one_group(tmp_path: Path, first: str,
     weights = _weights(first, second)
     path = legacy_file(tmp_path / "m.h5", sequential(inner), {"inner": weights["a"] + weights["b"]})
     graph = frontend.load(path)
+    np.testing.assert_allclose(run(graph, X)[0], EXPECTED, rtol=1e-13)
+
+
+def test_first_layer_is_a_functional_model(tmp_path: Path) -> None:
+    """Keras 2 wrote no input layer and no shape for such a Sequential model: the inner model has both."""
+    entry = {"class_name": "InputLayer", "name": "i", "config": {"name": "i", **INPUT}, "inbound_nodes": []}
+    dense = LAYERS[0] | {"name": "a", "inbound_nodes": [[["i", 0, 0, {}]]]}
+    inner = {"name": "inner", "layers": [entry, dense], "input_layers": [["i", 0, 0]], "output_layers": [["a", 0, 0]]}
+    config = sequential({"class_name": "Model", "config": inner}, LAYERS[1])
+    weights = _weights()
+    graph = frontend.load(legacy_file(tmp_path / "m.h5", config, {"inner": weights["a"], "b": weights["b"]}))
     np.testing.assert_allclose(run(graph, X)[0], EXPECTED, rtol=1e-13)
 
 
@@ -174,9 +185,7 @@ def test_keras1_merge_and_batch_normalisation(tmp_path: Path) -> None:
     }
     gamma, beta, mean, variance = RNG.uniform(0.5, 2.0, size=(4, 3))
     names = ("gamma", "beta", "running_mean", "running_std")
-    weights = {
-        "n": [(f"n_{name}", value) for name, value in zip(names, (gamma, beta, mean, variance), strict=True)]
-    }
+    weights = {"n": [(f"n_{name}", value) for name, value in zip(names, (gamma, beta, mean, variance), strict=True)]}
     config = {"class_name": "Model", "config": layers}
     graph = frontend.load(legacy_file(tmp_path / "m.h5", config, weights, "1.2.2"))
     normal = (X - mean) / np.sqrt(variance + 1e-3) * gamma + beta

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
-
-from helpers import check, load, outputs_of, randomise, run, samples
+from keras_models import check, load, outputs_of, randomise, run, samples
 
 Case = tuple[str, tuple[int, ...], str, dict[str, Any]]
 
@@ -201,12 +199,8 @@ def _cases() -> list[Case]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("shape", "kind", "arguments"), [pytest.param(*case[1:], id=case[0]) for case in _cases()]
-)
-def test_layer(
-    keras: ModuleType, tmp_path: Path, shape: tuple[int, ...], kind: str, arguments: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize(("shape", "kind", "arguments"), [pytest.param(*case[1:], id=case[0]) for case in _cases()])
+def test_layer(keras: ModuleType, tmp_path: Path, shape: tuple[int, ...], kind: str, arguments: dict[str, Any]) -> None:
     layer = getattr(keras.layers, kind)(**arguments)
     check(keras.Sequential([keras.Input(shape), layer]), tmp_path, rtol=_tolerance(kind, arguments))
 
@@ -239,49 +233,9 @@ AUGMENTATIONS: dict[str, dict[str, Any]] = {
 
 def test_augmentation_layers_are_identities(keras: ModuleType, tmp_path: Path) -> None:
     """Keras's own result shows that each of them returns its input at inference."""
-    layers = [
-        getattr(keras.layers, kind)(**more)
-        for kind, more in AUGMENTATIONS.items()
-        if hasattr(keras.layers, kind)
-    ]
+    layers = [getattr(keras.layers, kind)(**more) for kind, more in AUGMENTATIONS.items() if hasattr(keras.layers, kind)]
     graph = check(keras.Sequential([keras.Input((8, 8, 3)), *layers]), tmp_path, kinds=("keras",))
     assert list(graph.outputs) == list(graph.inputs)
-
-
-FUNCTIONS = (
-    "relu relu6 leaky_relu elu selu celu silu gelu softplus softsign sigmoid tanh exponential hard_sigmoid hard_silu"
-    " hard_tanh hard_shrink soft_shrink tanh_shrink log_sigmoid mish sparse_plus sparse_sigmoid squareplus linear"
-    " softmax log_softmax glu"
-)
-
-
-@pytest.mark.parametrize("name", FUNCTIONS.split())
-def test_activation_by_name(keras: ModuleType, tmp_path: Path, name: str) -> None:
-    """As a layer and as an argument; the argument's node is separate, so that the values before it are visible."""
-    x = keras.Input((4, 6))
-    y = keras.layers.Dense(6, activation=name, name="dense")(x)
-    model = keras.Model(x, [y, keras.layers.Activation(name, name="act")(x)])
-    rtol = 1e-7 if name in ("gelu", "leaky_relu") else 1e-11  # float32 constants inside TensorFlow
-    graph = check(model, tmp_path, kinds=("keras", "h5"), rtol=rtol)
-    assert "dense" in graph.topological()
-    assert ("dense/" + name in graph.topological()) == (name != "linear")
-
-
-def _activations_as_objects(layers: Any) -> dict[str, Callable[[], Any]]:
-    return {
-        "LeakyReLU": lambda: layers.LeakyReLU(negative_slope=0.05),
-        "ReLU": lambda: layers.ReLU(max_value=0.5),
-        "ELU": lambda: layers.ELU(alpha=0.5),
-        "Softmax": lambda: layers.Softmax(axis=1),
-    }
-
-
-def test_activation_given_as_layer(keras: ModuleType, tmp_path: Path) -> None:
-    x = keras.Input((4, 6))
-    made = _activations_as_objects(keras.layers)
-    outputs = [keras.layers.Dense(3, activation=make())(x) for make in made.values()]
-    outputs += [keras.layers.Activation(make())(x) for make in made.values()]
-    check(keras.Model(x, outputs), tmp_path, rtol=1e-7)
 
 
 CHANNELS_FIRST = [
@@ -308,9 +262,7 @@ CHANNELS_FIRST = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("kind", "shape", "arguments"), CHANNELS_FIRST, ids=[case[0] for case in CHANNELS_FIRST]
-)
+@pytest.mark.parametrize(("kind", "shape", "arguments"), CHANNELS_FIRST, ids=[case[0] for case in CHANNELS_FIRST])
 def test_channels_first(
     keras: ModuleType, tmp_path: Path, kind: str, shape: tuple[int, ...], arguments: dict[str, Any]
 ) -> None:
@@ -320,9 +272,7 @@ def test_channels_first(
     x = keras.Input((*shape[1:], shape[0]))
     y = layer(**arguments, name="layer")(x)
     last = keras.Model(x, y)
-    first = keras.Sequential(
-        [keras.Input(shape), layer(**arguments, data_format="channels_first", name="layer")]
-    )
+    first = keras.Sequential([keras.Input(shape), layer(**arguments, data_format="channels_first", name="layer")])
     randomise(last)
     first.set_weights(last.get_weights())
     (inputs,) = samples(first)

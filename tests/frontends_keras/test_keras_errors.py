@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+from keras_models import dense_config, legacy_file, sequential
 
 from boundnet.errors import BoundNetError, ModelFileError, UnsupportedLayerError
 from boundnet_keras import frontend
-from helpers import dense_config, legacy_file, sequential
 
 KERNEL, BIAS = np.eye(3)[:, :2], np.zeros(2)
 GOOD = {"d": [("d/kernel:0", KERNEL), ("d/bias:0", BIAS)]}
@@ -121,9 +119,7 @@ def test_weight_that_unfolds(tmp_path: Path) -> None:
     path = _dense_file(tmp_path)
     with h5py.File(path, "a") as file:
         del file["model_weights/d/d/kernel:0"]
-        file["model_weights/d/d"].create_dataset(
-            "kernel:0", shape=(10_000, 10_000), chunks=(1000, 1000), dtype="f8"
-        )
+        file["model_weights/d/d"].create_dataset("kernel:0", shape=(10_000, 10_000), chunks=(1000, 1000), dtype="f8")
     assert "declares" in _error(path)
 
 
@@ -192,6 +188,17 @@ def test_cycle(tmp_path: Path) -> None:
     assert "depend on their own results" in _error(legacy_file(tmp_path / "model.h5", config, {}))
 
 
+def test_shared_models_that_unfold_without_end(tmp_path: Path) -> None:
+    """Forty levels, each calling the next one twice: a short file, but 2^40 calls."""
+    config = _functional(_add("a", "x", "x"))
+    for level in range(40):
+        name = f"n{level}"
+        inner = config | {"name": name, "inbound_nodes": [[["x", 0, 0, {}]], [[name, 1, 0, {}]]]}
+        config = _functional(inner)
+        config["config"]["output_layers"] = [[name, 2, 0]]
+    assert "too large" in _error(legacy_file(tmp_path / "model.h5", config, {}))
+
+
 def test_dangling_reference(tmp_path: Path) -> None:
     config = _functional(_add("a", "x", "nowhere"))
     assert "nowhere" in _error(legacy_file(tmp_path / "model.h5", config, {}))
@@ -251,47 +258,18 @@ def test_refused(tmp_path: Path, kind: str, config: dict[str, Any], word: str) -
     assert [item.layer for item in caught.value.layers] == ["n"]
 
 
-def test_training_mode_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("nested", [False, True])
+def test_training_mode_is_refused(tmp_path: Path, nested: bool) -> None:
     node = [[["x", 0, 0, {"training": True}]]]
-    layer = {
-        "class_name": "Dropout",
-        "name": "drop",
-        "config": {"name": "drop", "rate": 0.5},
-        "inbound_nodes": node,
-    }
-    with pytest.raises(UnsupportedLayerError, match="training=True"):
-        frontend.load(legacy_file(tmp_path / "model.h5", _functional(layer), {}))
-
-
-def _archive(path: Path, **members: bytes) -> Path:
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name.replace("__", "."), content)
-    return path
-
-
-CONFIG = json.dumps(sequential(dense_config("d", 2, **INPUT))).encode()
-
-
-@pytest.mark.parametrize(
-    ("members", "word"),
-    [
-        ({"other__txt": b""}, "config.json"),
-        ({"config__json": CONFIG}, "model.weights.h5"),
-        ({"config__json": CONFIG, "model__weights__npz": b""}, "pickled"),
-        ({"config__json": CONFIG, "model__weights__json": b""}, "max_shard_size"),
-        ({"config__json": b"nonsense", "model__weights__h5": b""}, "JSON"),
-        ({"config__json": CONFIG, "model__weights__h5": b"nonsense"}, "HDF5"),
-    ],
-)
-def test_keras_archives(tmp_path: Path, members: dict[str, bytes], word: str) -> None:
-    assert word in _error(_archive(tmp_path / "model.keras", **members))
-
-
-def test_truncated_archive(tmp_path: Path) -> None:
-    path = _archive(tmp_path / "model.keras", config__json=CONFIG * 50)
-    path.write_bytes(path.read_bytes()[:-40])
-    assert "copy or save it again" in _error(path)
+    layer = {"class_name": "Dropout", "name": "drop", "config": {"name": "drop", "rate": 0.5}, "inbound_nodes": node}
+    config = _functional(layer)
+    if nested:
+        layer["inbound_nodes"] = [[["x", 0, 0, {}]]]
+        config = _functional(config | {"name": "inner", "inbound_nodes": node})
+        config["config"]["output_layers"] = [["inner", 1, 0]]
+    with pytest.raises(UnsupportedLayerError, match="training=True") as caught:
+        frontend.load(legacy_file(tmp_path / "model.h5", config, {}))
+    assert [item.layer for item in caught.value.layers] == ["inner" if nested else "drop"]
 
 
 def test_read_only_folder(tmp_path: Path) -> None:

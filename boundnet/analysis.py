@@ -1,0 +1,200 @@
+"""One analysis from end to end: :func:`analyze`."""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal
+
+import numpy as np
+
+from boundnet.arithmetic import Arithmetic
+from boundnet.assumptions import assumptions
+from boundnet.boxes import analyse_boxes
+from boundnet.errors import InputError
+from boundnet.frontends import load
+from boundnet.graph import LayerGraph
+from boundnet.heads import Head, find_head
+from boundnet.inputs import DEFAULT_COUNT, check_inputs, random_inputs, take
+from boundnet.layers import LayerTable
+from boundnet.presets import preset
+from boundnet.results import (
+    Analysis,
+    DomainInfo,
+    InputInfo,
+    ModelInfo,
+    Sample,
+    SampleReference,
+    Summary,
+)
+from boundnet.rounding import Array, check_gradual_underflow
+from boundnet.runs import Runner
+from boundnet.samples import Progress, bound_samples
+from boundnet.verdict import verdict
+
+
+def analyze(
+    model: Any, inputs: Any = None, arithmetic: Arithmetic | str = "binary32", *,
+    domain: Literal["auto", "interval", "affine"] = "auto", samples: int | None = None,
+    input_range: tuple[float, float] = (0.0, 1.0), seed: int = 0, reference: str | None = None,
+    decision: str = "auto", box: tuple[Any, Any] | None = None, source: str | None = None, progress: Progress | None = None,
+) -> Analysis:  # fmt: skip
+    """Bound |computed - exact| of every output of ``model`` for every execution that conforms to ``arithmetic``.
+
+    Args:
+        model: path of a Keras file, a live ``keras.Model`` or a :class:`~boundnet.graph.LayerGraph`.
+        inputs: (N, *input shape) numbers, exact as given; several inputs as a list or a mapping by name.  None draws 8 samples
+            uniform in ``input_range`` with ``seed``.
+        arithmetic: execution model or the name of a preset (:data:`boundnet.presets.PRESETS`).
+        domain: ``affine`` keeps correlations, ``interval`` is cheap, ``auto`` takes affine forms where they fit.
+        samples: use only the first so many inputs (or draw so many).
+        reference: ``arb``, ``mpmath`` or ``pyinterval``: also evaluate the exact outputs to certified digits.
+        decision: ``auto``, ``argmax``, ``sign`` or ``none`` (:func:`boundnet.heads.find_head`).
+        box: (lo, hi), two inputs' worth of arrays: one bound for all inputs between them, by intervals.
+        source: where the inputs came from, for the record.
+        progress: called as work goes on.
+
+    Returns:
+        The result; bounds are absolute, in the outputs' own unit.
+
+    Raises:
+        BoundNetError: bad model, inputs or arithmetic, with what to do.
+
+    Source: docs/theory.md; the contract is in the package's documentation.
+    """
+    started = time.perf_counter()
+    check_gradual_underflow()
+    rules = preset(arithmetic) if isinstance(arithmetic, str) else arithmetic
+    if domain not in ("auto", "interval", "affine"):
+        raise InputError(f"domain {domain!r}: use auto, interval or affine")
+    graph = load(model)
+    timings = {"load": time.perf_counter() - started}
+    heads = _heads(graph, decision)
+    if box is not None:
+        return _assemble_boxes(graph, rules, box, heads, source, timings, started)
+    values, info = _inputs(graph, inputs, samples, input_range, seed, source)
+    runner = Runner(graph, rules, domain)
+    found, table, domain_info = bound_samples(runner, values, heads, progress)
+    timings["bound"] = time.perf_counter() - started - timings["load"]
+    if reference is not None:
+        before = time.perf_counter()
+        found = _with_reference(graph, values, found, reference, progress)
+        timings["reference"] = time.perf_counter() - before
+    cast_inputs = any(not np.array_equal(rules.storage.round(x), x) for x in values)
+    lines = assumptions(rules, casts=runner.cast_graph is not graph, inputs_cast=cast_inputs)
+    return _assemble(graph, rules, found, table, heads, info, domain_info, lines, timings, started)
+
+
+def _heads(graph: LayerGraph, decision: str) -> list[Head]:
+    """One head for each output; only the first that decides anything keeps its rule."""
+    explicit = decision in ("argmax", "sign")
+    heads = [find_head(graph, o, decision if i == 0 or not explicit else "none") for i, o in enumerate(graph.outputs)]
+    seen = False
+    result = []
+    for head in heads:
+        keep = head.rule != "none" and not seen
+        seen = seen or keep
+        result.append(head if keep else Head(head.output, head.logits if head.softmax else None, "none", head.softmax))
+    return result
+
+
+def _inputs(
+    graph: LayerGraph, inputs: Any, samples: int | None, input_range: tuple[float, float], seed: int, source: str | None
+) -> tuple[list[Array], InputInfo]:
+    if samples is not None and samples < 1:
+        raise InputError(f"samples must be at least 1, not {samples}")
+    if inputs is None:
+        count = samples or DEFAULT_COUNT
+        values = random_inputs(graph, count, *input_range, seed)
+        text = f"{count} random inputs, uniform in [{input_range[0]:g}, {input_range[1]:g}]"
+        return values, InputInfo(text, count, synthetic=True, seed=seed)
+    values = check_inputs(graph, inputs, source or "inputs")
+    values = take(values, 0, samples or len(values[0]))
+    return values, InputInfo(source or "array", len(values[0]))
+
+
+def _with_reference(
+    graph: LayerGraph, values: list[Array], found: list[Sample], engine: str, progress: Progress | None
+) -> list[Sample]:
+    from boundnet.reference import reference
+
+    digits = 30
+    done = []
+    for sample in found:
+        exact = reference(graph, take(values, sample.index, sample.index + 1), engine=engine, digits=digits)
+        worst = 0.0
+        for name, output in zip(graph.outputs, sample.outputs, strict=True):
+            low, high = exact[name]
+            apart = np.maximum(np.abs(output.value - low[0]), np.abs(output.value - high[0]))
+            worst = max(worst, float(apart.max()))
+        done.append(replace(sample, reference=SampleReference(engine, digits, worst)))
+        if progress is not None:
+            progress("reference", len(done), len(found))
+    return done
+
+
+def _assemble_boxes(
+    graph: LayerGraph, rules: Arithmetic, box: tuple[Any, Any], heads: list[Head], source: str | None,
+    timings: dict[str, float], started: float,
+) -> Analysis:  # fmt: skip
+    low, high = (check_inputs(graph, side, "box") for side in box)
+    found, table = analyse_boxes(graph, rules, low, high, heads)
+    timings["bound"] = time.perf_counter() - started - timings["load"]
+    info = InputInfo(source or "box", len(low[0]), box=True)
+    lines = (*assumptions(rules, casts=True, inputs_cast=True), "inputs are any real numbers of the box, then stored")
+    domain = DomainInfo("interval", "interval", "boxes of inputs are analysed with intervals")
+    return _assemble(graph, rules, found, table, heads, info, domain, lines, timings, started)
+
+
+def _assemble(
+    graph: LayerGraph, rules: Arithmetic, found: list[Sample], table: LayerTable, heads: list[Head], info: InputInfo,
+    domain: DomainInfo, lines: tuple[str, ...], timings: dict[str, float], started: float,
+) -> Analysis:  # fmt: skip
+    layers = table.rows()
+    summary = _summary(found, heads, rules)
+    warnings = []
+    if info.synthetic:
+        warnings.append(
+            f"no inputs were given: these are {info.source} (seed {info.seed}), which says little about real data; "
+            "pass real ones with --inputs FILE"
+        )
+    overflowing = [layer.name for layer in layers if layer.may_overflow]
+    if overflowing:
+        warnings.append(f"may overflow in {rules.accumulate.name}/{rules.storage.name}: {', '.join(overflowing)}")
+    tied = sum(1 for s in found if s.decision and s.decision.proved and s.decision.probabilities_separated is False)
+    if tied:
+        warnings.append(f"{tied} proved decisions are proved on the logits; their computed probabilities may saturate to a tie")
+    model = ModelInfo(graph.name, graph.metadata.get("path"), graph.metadata.get("sha256"), graph.parameters, graph.metadata)
+    timings["total"] = time.perf_counter() - started
+    decided = summary.total > 0
+    return Analysis(
+        model, rules.describe(), "deterministic", lines, tuple(warnings), info, domain, tuple(found), layers, summary,
+        timings, verdict(summary, layers, info.count, rules.name, decided), _versions(),
+    )  # fmt: skip
+
+
+def _summary(found: list[Sample], heads: list[Head], rules: Arithmetic) -> Summary:
+    bounds = [max(float(o.absolute_bound.max(initial=0.0)) for o in sample.outputs) for sample in found]
+    logit = [float(sample.logits.absolute_bound.max()) for sample in found if sample.logits is not None]
+    decisions = [sample.decision for sample in found if sample.decision is not None]
+    u = rules.storage.unit_roundoff
+    rule = next((head.rule for head in heads if head.rule != "none"), "none")
+    largest = max(bounds, default=0.0)
+    return Summary(
+        largest, largest / u if u else None, float(np.median(bounds)) if bounds else 0.0,
+        max(logit) if logit else None, float(np.median(logit)) if logit else None,
+        sum(1 for d in decisions if d.proved), len(decisions), rule,
+    )  # fmt: skip
+
+
+def _versions() -> dict[str, str]:
+    try:
+        own = version("boundnet")
+    except PackageNotFoundError:
+        own = "source tree"
+    return {"boundnet": own, "numpy": np.__version__, "python": platform.python_version()}
+
+
+__all__ = ["Progress", "analyze"]

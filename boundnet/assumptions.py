@@ -1,0 +1,49 @@
+"""What a result rests on, in words: that a binary conforms to the Arithmetic is an assumption, not a theorem."""
+
+from __future__ import annotations
+
+from boundnet.arithmetic import Arithmetic
+
+_ORDERS = {
+    "any": "sums are evaluated in any order (direct or implicit GEMM; no Winograd, no FFT convolution)",
+    "sequential": "sums run through one accumulator in document order (docs/arithmetic.md)",
+    "pairwise": "sums are halved recursively down to runs of {size}",
+    "blocked": "sums run in blocks of {size}, then over the blocks",
+}
+_FMA = {"yes": "every multiply-add is fused", "no": "no multiply-add is fused", "either": "multiply-adds may be fused or not"}
+_ROUNDING = {
+    "nearest": "operations round to nearest",
+    "stochastic": "operations round up or down at random; the bound holds whatever the draw",
+    "toward_zero": "operations round toward zero",
+    "any": "operations round in any direction",
+}
+_SUBNORMALS = {
+    "gradual": "subnormal numbers are kept (no FTZ, no DAZ)",
+    "ftz": "subnormal results are flushed to zero",
+    "ftz+daz": "subnormal results and operands are flushed to zero",
+    "either": "subnormal results and operands may or may not be flushed to zero",
+}
+
+
+def assumptions(arithmetic: Arithmetic, *, casts: bool, inputs_cast: bool) -> tuple[str, ...]:
+    """Sentences that must hold of the machine for the bounds to hold."""
+    a = arithmetic
+    order = _ORDERS[a.order.kind].format(size=a.order.size)
+    lines = [
+        f"tensors are stored in {a.storage.name} and operations run in {a.accumulate.name}: every operation rounds at most once "
+        "to each",
+        f"{order}; {_FMA[a.fma]}; {_ROUNDING[a.rounding]}",
+        f"{_SUBNORMALS[a.subnormals]}; no fast-math reassociation across operations, TF32 off unless it is the format",
+        "elementary functions err by at most "
+        + ", ".join(f"{name} {value:g}" for name, value in a.functions.ulps.items())
+        + f" ulp of {a.accumulate.name} ({a.functions.source})",
+        "the stored weights, the inputs as given and the literals of each layer are the exact network",
+    ]
+    if casts:
+        lines.append(f"weights are cast to {a.storage.name} once, correctly rounded; the cast counts as error")
+    if inputs_cast:
+        lines.append(f"inputs are cast to {a.storage.name} once, correctly rounded; the cast counts as error")
+    if a.storage.precision > 40:
+        lines.append("the float64 centre's own error is part of the bound, which about doubles it in this format")
+    lines.append("the analyzer itself runs in IEEE binary64, round to nearest, with the function accuracies of docs/arithmetic.md")
+    return tuple(lines)

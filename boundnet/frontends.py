@@ -1,0 +1,43 @@
+"""Opening models: front ends are found through the entry-point group ``boundnet.frontends``."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import Any, Protocol
+
+from boundnet.errors import ModelFileError
+from boundnet.graph import LayerGraph
+
+
+class FrontEnd(Protocol):
+    """What an entry point of ``boundnet.frontends`` must be."""
+
+    def accepts(self, source: object) -> bool:
+        """Whether this front end knows the kind of ``source`` (a path or a live model); must be quick."""
+
+    def load(self, source: object) -> LayerGraph:
+        """Lower ``source`` to a graph; raises subclasses of BoundNetError."""
+
+
+def load(source: Any) -> LayerGraph:
+    """Open a model file or lower a live model.
+
+    Args:
+        source: path of a .h5, .hdf5 or .keras file, a live ``keras.Model``, or a LayerGraph (returned as it is).
+
+    Raises:
+        ModelFileError: nothing installed can open it.
+        UnsupportedLayerError: it has layers that can't be analysed; all are listed.
+    """
+    if isinstance(source, LayerGraph):
+        return source
+    found = sorted(entry_points(group="boundnet.frontends"), key=lambda point: point.name)
+    for point in found:
+        frontend: FrontEnd = point.load()
+        if frontend.accepts(source):
+            return frontend.load(source)
+    names = ", ".join(point.name for point in found) or "none"
+    raise ModelFileError(
+        f"{source}: no installed front end opens this (installed: {names}); give a Keras .h5, .hdf5 or .keras file, "
+        "or a live keras.Model"
+    )

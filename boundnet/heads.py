@@ -1,0 +1,189 @@
+"""Output heads: what the model's outputs are decided on, and bounds that use it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from boundnet.adjoint import Adjoint, adjoint
+from boundnet.arithmetic import Arithmetic
+from boundnet.box import Box
+from boundnet.errors import InputError
+from boundnet.forward import Trace
+from boundnet.graph import LayerGraph
+from boundnet.ops import Activation, Reshape, Softmax
+from boundnet.ops.softmax import enclose, enclose_box, shares
+from boundnet.rounding import Array, up
+
+Rule = Literal["argmax", "sign", "none"]
+ALL_PAIRS = 32
+"""Up to so many classes, every pair gets a row of its own."""
+MOST_ROWS = 2048
+"""Outputs with more elements are bounded by the forward pass alone."""
+_ROW_VALUES = 1 << 24
+
+
+@dataclass(frozen=True)
+class Head:
+    """One model output.
+
+    Attributes:
+        output: its node.
+        logits: node whose values decide, or None.
+        rule: ``argmax`` over the logits, the ``sign`` of the only logit, or ``none``.
+        softmax: whether the output is the softmax of the logits.
+    """
+
+    output: str
+    logits: str | None
+    rule: Rule
+    softmax: bool = False
+
+
+def find_head(graph: LayerGraph, output: str, decision: str = "auto") -> Head:
+    """What decides at ``output``: argmax under a softmax, sign under a single sigmoid, nothing otherwise unless asked.
+
+    Args:
+        decision: ``auto``, ``argmax``, ``sign`` or ``none``.
+
+    Raises:
+        InputError: the decision asked for does not fit the output's shape.
+    """
+    node = output
+    while isinstance(graph.op(node), Reshape) and graph.consumers(graph.inputs_of(node)[0]) == 1:
+        node = graph.inputs_of(node)[0]
+    op, shape = graph.op(node), graph.shape(node)
+    size = int(np.prod(shape))
+    softmax = isinstance(op, Softmax) and size == shape[op.axis] and size >= 2
+    sigmoid = isinstance(op, Activation) and op.function.name == "sigmoid"
+    before = graph.inputs_of(node)[0] if softmax or sigmoid else output
+    if decision == "auto":
+        rule: Rule = "argmax" if softmax else "sign" if sigmoid and size == 1 else "none"
+    elif decision == "argmax" and size >= 2:
+        rule = "argmax"
+    elif decision == "sign" and size == 1:
+        rule = "sign"
+    elif decision == "none":
+        rule = "none"
+    else:
+        raise InputError(f"decision {decision!r} does not fit output {output!r} of shape {shape}: use auto, argmax (two or "
+                         "more values), sign (one value) or none")  # fmt: skip
+    logits = before if softmax or rule != "none" else None
+    return Head(output, logits, rule, softmax)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Bounds of a node's elements and of differences with each other, for one trace.
+
+    Attributes:
+        each: (N, K) bound of every element.
+        pairs: (N, K, K) bound of every difference, or None where no pair is needed.
+        source: the elements' adjoint, for attribution; None where the forward radius served.
+    """
+
+    each: Array
+    pairs: Array | None
+    source: Adjoint | None
+
+
+def bound_rows(trace: Trace, node: str, pairs: bool, best: Array | None = None) -> Rows:
+    """Bound every element of ``node`` and, if asked, all differences.
+
+    Args:
+        best: (N,) class index; with more than ``ALL_PAIRS`` classes only differences with it get rows of their own.
+    """
+    radius = trace.tensors[node].radius
+    n = len(radius)
+    shape = radius.shape[1:]
+    flat = radius.reshape(n, -1)
+    k = flat.shape[1]
+    if k > MOST_ROWS:
+        return Rows(flat, _triangle(flat) if pairs else None, None)
+    eye = np.broadcast_to(np.eye(k)[:, None, :], (k, n, k))
+    source = _in_chunks(trace, node, eye, shape)
+    each = np.minimum(flat, source.bound.T)
+    if not pairs:
+        return Rows(each, None, source)
+    table = _triangle(each)
+    if k <= ALL_PAIRS:
+        first, second = np.triu_indices(k, 1)
+        rows = np.zeros((len(first), n, k))
+        rows[np.arange(len(first)), :, first] = 1.0
+        rows[np.arange(len(first)), :, second] = -1.0
+        if len(first):
+            found = _in_chunks(trace, node, rows, shape).bound.T
+            table[:, first, second] = np.minimum(table[:, first, second], found)
+            table[:, second, first] = np.minimum(table[:, second, first], found)
+    elif best is not None:
+        rows = -np.array(eye)
+        rows[:, np.arange(n), best] += 1.0
+        found = _in_chunks(trace, node, rows, shape).bound.T
+        found[np.arange(n), best] = 0.0
+        at = np.arange(n)
+        table[at, best] = np.minimum(table[at, best], found)
+        table[at, :, best] = np.minimum(table[at, :, best], found)
+        table = np.minimum(table, up(found[:, :, None] + found[:, None, :], 1))
+        table[:, np.arange(k), np.arange(k)] = 0.0
+    return Rows(each, table, source)
+
+
+def _in_chunks(trace: Trace, node: str, rows: Array, shape: tuple[int, ...]) -> Adjoint:
+    """Adjoint of flat rows (R, N, K), a few at a time to bound memory."""
+    count, n, _ = rows.shape
+    largest = max(int(np.prod(t.centre.shape[1:])) for t in trace.tensors.values())
+    step = max(1, _ROW_VALUES // max(1, largest * n))
+    parts = [adjoint(trace, node, rows[i : i + step].reshape(-1, n, *shape)) for i in range(0, count, step)]
+
+    def join(tables: list[dict[str, Array]]) -> dict[str, Array]:
+        return {key: np.concatenate([table[key] for table in tables]) for key in tables[0]}
+
+    return Adjoint(
+        np.concatenate([part.bound for part in parts]),
+        join([part.rounding for part in parts]),
+        join([part.linearisation for part in parts]),
+    )
+
+
+def _triangle(each: Array) -> Array:
+    table = up(each[:, :, None] + each[:, None, :], 1)
+    diagonal = np.arange(each.shape[1])
+    table[:, diagonal, diagonal] = 0.0
+    return table
+
+
+def softmax_enclosure(trace: Trace, logits: str, rows: Rows) -> Box:
+    """Enclosure of the exact softmax of the logits of every execution of ``trace``: (N, K)."""
+    tensor = trace.tensors[logits]
+    centre = tensor.centre.reshape(len(tensor.centre), -1)
+    by_radius = enclose_box(centre, rows.each)
+    if rows.pairs is None:
+        return by_radius
+    pairs = np.where(np.isfinite(rows.pairs), rows.pairs, np.inf)
+    with np.errstate(all="ignore"):
+        by_pairs = enclose(centre, pairs)
+    lo = np.where(np.isnan(by_pairs.lo), 0.0, by_pairs.lo)
+    hi = np.where(np.isnan(by_pairs.hi), 1.0, by_pairs.hi)
+    return Box(np.maximum(by_radius.lo, lo), np.minimum(by_radius.hi, hi))
+
+
+def softmax_bound(
+    machine: Trace, exact: Trace, head: Head, rows: tuple[Rows, Rows], arithmetic: Arithmetic
+) -> tuple[Array, Array]:
+    """Bounds for a softmax output from the logits' differences, for (machine, exact) traces and their rows.
+
+    Returns:
+        (|computed - exact|, |computed - softmax of the computed logits|), both (N, K).
+    """
+    assert head.logits is not None
+    ours, theirs = (softmax_enclosure(trace, head.logits, r) for trace, r in zip((machine, exact), rows, strict=True))
+    tensor = machine.tensors[head.logits]
+    centre = tensor.centre.reshape(len(tensor.centre), -1)
+    with np.errstate(all="ignore"):
+        rounding, _, overflow = shares(arithmetic, centre, rows[0].each, ours)
+    overflow = overflow | ~np.isfinite(rows[0].each).all(axis=1, keepdims=True)
+    rounding = np.where(overflow | np.isnan(rounding), np.inf, rounding)
+    apart = np.maximum(ours.hi - theirs.lo, theirs.hi - ours.lo)
+    return up(np.maximum(apart, 0.0) + rounding, 3) + 2.0**-1060, rounding

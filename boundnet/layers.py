@@ -1,0 +1,100 @@
+"""Per-layer figures, gathered chunk by chunk: bounds, ranges, overflow and shares of the final error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from boundnet.adjoint import Adjoint
+from boundnet.graph import LayerGraph
+from boundnet.results import Layer
+from boundnet.rounding import Array
+from boundnet.runs import Runs
+
+
+@dataclass
+class _Tally:
+    nodes: list[str] = field(default_factory=list)
+    bound: float = 0.0
+    sharper: float | None = None
+    low: float = np.inf
+    high: float = -np.inf
+    overflow: bool = False
+    rounding: float = 0.0
+    linearisation: float = 0.0
+
+
+class LayerTable:
+    """Accumulates results over chunks; nodes of one source layer form one row."""
+
+    def __init__(self, graph: LayerGraph) -> None:
+        self.graph = graph
+        self._rows: dict[str, _Tally] = {}
+        self._samples = 0
+        for name in graph.topological():
+            self._rows.setdefault(graph.layer_of(name), _Tally()).nodes.append(name)
+
+    def add(self, runs: Runs) -> None:
+        """Take in the bounds and ranges of a chunk."""
+        for tally in self._rows.values():
+            last = tally.nodes[-1]
+            machine, exact = runs.machine.tensors[last], runs.exact.tensors[last]
+            with np.errstate(invalid="ignore"):
+                total = machine.radius + exact.radius + np.abs(machine.centre - exact.centre)
+                total = np.where(np.isnan(total), np.inf, total) * (1.0 + 2.0**-50)
+                low = np.minimum(machine.centre - machine.radius, exact.centre - exact.radius)
+                high = np.maximum(machine.centre + machine.radius, exact.centre + exact.radius)
+            tally.bound = max(tally.bound, float(total.max(initial=0.0)))
+            tally.low = min(tally.low, float(np.where(np.isnan(low), -np.inf, low).min(initial=np.inf)))
+            tally.high = max(tally.high, float(np.where(np.isnan(high), np.inf, high).max(initial=-np.inf)))
+            tally.overflow |= any(runs.machine.overflow.get(node, False) for node in tally.nodes)
+
+    def attribute(self, source: Adjoint, best: Array) -> None:
+        """Take in where the bound of row ``best[n]`` of each sample comes from."""
+        at = (best, np.arange(len(best)))
+        total = np.zeros(len(best))
+        for part in (source.rounding, source.linearisation):
+            for rows in part.values():
+                total = total + rows[at]
+        usable = np.isfinite(total) & (total > 0)
+        self._samples += int(usable.sum())
+        scale = np.where(usable, total, 1.0)
+        for tally in self._rows.values():
+            for node in tally.nodes:
+                for part, key in ((source.rounding, "rounding"), (source.linearisation, "linearisation")):
+                    if node in part:
+                        share = np.where(usable, part[node][at] / scale, 0.0)
+                        setattr(tally, key, getattr(tally, key) + float(share.sum()))
+
+    def merge(self, other: LayerTable) -> None:
+        """Take in another table of the same graph."""
+        for name, tally in self._rows.items():
+            more = other._rows[name]
+            bound = more.bound if more.sharper is None else more.sharper
+            tally.bound = max(tally.bound, bound)
+            tally.low, tally.high = min(tally.low, more.low), max(tally.high, more.high)
+            tally.overflow |= more.overflow
+            tally.rounding += more.rounding
+            tally.linearisation += more.linearisation
+        self._samples += other._samples
+
+    def override(self, node: str, bound: float) -> None:
+        """A sharper bound of ``node``'s layer over one chunk, where ``node`` ends it; replaces the forward pass's."""
+        tally = self._rows[self.graph.layer_of(node)]
+        if tally.nodes[-1] == node:
+            tally.sharper = max(tally.sharper or 0.0, bound)
+
+    def rows(self) -> tuple[Layer, ...]:
+        """One row for each source layer, in order of appearance."""
+        count = max(self._samples, 1)
+        layers = []
+        for name, tally in self._rows.items():
+            last = tally.nodes[-1]
+            bound = tally.bound if tally.sharper is None else tally.sharper
+            rounding, linear = tally.rounding / count, tally.linearisation / count
+            layers.append(
+                Layer(name, self.graph.kind_of(tally.nodes[0]), self.graph.shape(last), bound, rounding + linear,
+                      tally.overflow, rounding, linear, tally.low, tally.high, tuple(tally.nodes))
+            )  # fmt: skip
+        return tuple(layers)

@@ -1,0 +1,216 @@
+"""The one result model.  Everything that people see is rendered from it; its JSON form is versioned (docs/results.md)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from boundnet.rounding import Array
+
+SCHEMA_VERSION = "1.0"
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Where the network came from.  ``parameters``: number of stored weights."""
+
+    name: str
+    path: str | None
+    sha256: str | None
+    parameters: int
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class InputInfo:
+    """What was analysed.  ``synthetic``: inputs drawn at random because none were given; ``box``: ranges, one a sample."""
+
+    source: str
+    count: int
+    synthetic: bool = False
+    box: bool = False
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class OutputBound:
+    """One model output of one sample; arrays have the output's shape.
+
+    Attributes:
+        value: float64 centre of the network with its stored weights.
+        absolute_bound: |computed - exact| for every conforming execution.
+        relative_bound: the same divided by the smallest |exact value| it allows; inf where that may be 0.
+        representation_error: signed change of the value by casting weights and inputs to the storage format.
+        rounding_bound: |computed - value of the cast network|.
+        low, high: range of the exact values for a box, None for a point.
+    """
+
+    name: str
+    value: Array
+    absolute_bound: Array
+    relative_bound: Array
+    representation_error: Array
+    rounding_bound: Array
+    low: Array | None = None
+    high: Array | None = None
+
+
+@dataclass(frozen=True)
+class LogitBound:
+    """Values that decide, with their bounds; arrays have the logits' shape."""
+
+    value: Array
+    absolute_bound: Array
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The predicted class and whether rounding can change it.
+
+    Attributes:
+        class_index: class of the exact network at the centre (JSON key ``class``).
+        runner_up: class that comes closest once the bounds are counted, None for a sign.
+        margin: difference of the two logits (the logit itself for a sign).
+        margin_bound: bound of |computed - exact| of that difference.
+        proved: the exact network and every conforming execution choose ``class_index``.
+        probabilities_separated: the computed probabilities differ too; None where there are none.
+    """
+
+    class_index: int
+    runner_up: int | None
+    margin: float
+    margin_bound: float
+    proved: bool
+    probabilities_separated: bool | None = None
+
+
+@dataclass(frozen=True)
+class SampleReference:
+    """Certified evaluation of one sample: largest distance of the float64 centre from the exact outputs."""
+
+    engine: str
+    digits: int
+    centre_error: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One analysed input."""
+
+    index: int
+    outputs: tuple[OutputBound, ...]
+    logits: LogitBound | None
+    decision: Decision | None
+    reference: SampleReference | None = None
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One source layer over all samples.
+
+    Attributes:
+        absolute_bound: largest |computed - exact| of any element of its result.
+        error_share: part of the final bound that its own rounding and linearisation cause (mean over samples; sums to 1).
+        rounding_share, linearisation_share: the two parts of it.
+        low, high: range of its values over all samples and executions.
+        may_overflow: some value may pass the largest finite one.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    absolute_bound: float
+    error_share: float
+    may_overflow: bool
+    rounding_share: float
+    linearisation_share: float
+    low: float
+    high: float
+    nodes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Figures over all samples; bounds in u are multiples of the storage format's unit roundoff (None for fixed point)."""
+
+    max_absolute_bound: float
+    max_absolute_bound_in_u: float | None
+    median_absolute_bound: float
+    max_logit_bound: float | None
+    median_logit_bound: float | None
+    proved: int
+    total: int
+    decision_rule: str
+
+
+@dataclass(frozen=True)
+class DomainInfo:
+    """Which abstract domain gave the radii, and why."""
+
+    requested: str
+    used: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The result of one analysis."""
+
+    model: ModelInfo
+    arithmetic: Mapping[str, Any]
+    guarantee: str
+    assumptions: tuple[str, ...]
+    warnings: tuple[str, ...]
+    inputs: InputInfo
+    domain: DomainInfo
+    samples: tuple[Sample, ...]
+    layers: tuple[Layer, ...]
+    summary: Summary
+    timings: Mapping[str, float]
+    verdict: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+    schema_version: str = SCHEMA_VERSION
+
+    @property
+    def proved(self) -> bool:
+        """Whether every decision is proved; True where there is none to prove and every bound is finite."""
+        if self.summary.total:
+            return self.summary.proved == self.summary.total
+        return math.isfinite(self.summary.max_absolute_bound)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, dicts, numbers and strings; non-finite numbers become "inf", "-inf" and "nan"."""
+        plain = _plain(self)
+        assert isinstance(plain, dict)
+        return plain
+
+    def to_json(self) -> str:
+        """Strict JSON text of :meth:`to_dict`."""
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False)
+
+
+_RENAMED = {"class_index": "class"}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {_RENAMED.get(f.name, f.name): _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        return number if math.isfinite(number) else str(number)
+    return value

@@ -1,0 +1,102 @@
+"""The two runs behind every bound: the machine's and the exact network's, each about its own float64 centre."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from boundnet.arithmetic import Arithmetic
+from boundnet.domains import AffineDomain, IntervalDomain
+from boundnet.domains.affine import TooManySymbols
+from boundnet.formats import Format
+from boundnet.forward import Tick, Trace, forward
+from boundnet.graph import LayerGraph
+from boundnet.rounder import Rounder
+from boundnet.rounding import Array
+
+AUTO_LIMIT = 1 << 26
+"""Largest table of affine coefficients that ``auto`` tries, in float64 values."""
+EXPLICIT_LIMIT = 1 << 28
+"""The same when affine forms are asked for."""
+_CHUNK_VALUES = 1 << 22
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Traces of a chunk of samples.
+
+    Attributes:
+        machine: about the centre of the network with cast weights and inputs.
+        exact: about the centre of the network as stored; the same centre where casting changes nothing.
+    """
+
+    machine: Trace
+    exact: Trace
+
+
+class Runner:
+    """Analyses inputs of one graph in one Arithmetic.
+
+    Args:
+        domain: ``auto``, ``interval`` or ``affine``.
+    """
+
+    def __init__(self, graph: LayerGraph, arithmetic: Arithmetic, domain: str = "auto") -> None:
+        self.graph = graph
+        self.arithmetic = arithmetic
+        self.requested = domain
+        self.affine_fits = domain != "interval"
+        self._consumers = {name: graph.consumers(name) for name in graph.topological()}
+        self._machine = Rounder(arithmetic)
+        self._exact = Rounder(None)
+        # A rounding that is not to nearest may cast a weight either way: then casting is noise, not a known change.
+        self.casts = arithmetic.nearest
+        round_ = arithmetic.storage.round
+        changed = any(
+            not np.array_equal(round_(weight), weight)
+            for name in graph.topological()
+            for weight in graph.op(name).parameters()
+        )
+        cast = self.casts and changed
+        self.cast_graph = graph.mapped(lambda weight: cast_to(arithmetic.storage, weight)) if cast else graph
+
+    def chunk(self) -> int:
+        """How many samples to analyse together with intervals."""
+        values = sum(int(np.prod(self.graph.shape(name))) for name in self.graph.topological())
+        return max(1, min(64, _CHUNK_VALUES // values))
+
+    def intervals(self, inputs: Sequence[Array], tick: Tick | None = None) -> Runs:
+        """Both traces for a chunk, radii by intervals: (N, *shape) float64 arrays, one for each Input node."""
+        return Runs(
+            forward(self.cast_graph, self._cast(inputs), self._machine, IntervalDomain(), tick=tick),
+            forward(self.graph, inputs, self._exact, IntervalDomain(), tick=tick),
+        )
+
+    def affine(self, inputs: Sequence[Array], tick: Tick | None = None) -> Runs | None:
+        """Both traces for one sample, radii by affine forms; None where they do not fit the memory budget.
+
+        The exact run of a narrow format stays with intervals: its radii are about 2**-53 / u of the machine's.
+        """
+        limit = AUTO_LIMIT if self.requested == "auto" else EXPLICIT_LIMIT
+        precise = self.arithmetic.storage.precision > 40
+
+        def domain() -> AffineDomain:
+            return AffineDomain(self._consumers, limit)
+
+        try:
+            machine = forward(self.cast_graph, self._cast(inputs), self._machine, domain(), tick=tick)
+            exact = forward(self.graph, inputs, self._exact, domain() if precise else IntervalDomain(), tick=tick)
+        except TooManySymbols:
+            self.affine_fits = False
+            return None
+        return Runs(machine, exact)
+
+    def _cast(self, inputs: Sequence[Array]) -> list[Array]:
+        return [cast_to(self.arithmetic.storage, x) if self.casts else x for x in inputs]
+
+
+def cast_to(storage: Format, value: Array) -> Array:
+    """``value`` rounded to ``storage``; one that does not fit stays as it is, and storing it is reported as overflow."""
+    return np.where(np.abs(value) <= storage.largest, storage.round(value), value)
