@@ -21,11 +21,14 @@ class Adjoint:
     """Bounds of rows, (R, N), and where they come from.
 
     Attributes:
-        bound: rigorous bound of |J_0 D| for each row and sample.
+        low, high: rigorous enclosure of J_0 D for each row and sample.
+        bound: rigorous bound of |J_0 D|.
         rounding: node -> its own rounding's part of the bound, (R, N).
         linearisation: node -> the part of strips and shifts, (R, N).
     """
 
+    low: Array
+    high: Array
     bound: Array
     rounding: dict[str, Array]
     linearisation: dict[str, Array]
@@ -70,8 +73,11 @@ def adjoint(trace: Trace, node: str, rows: Array) -> Adjoint:
             for source, linear in zip(graph.inputs_of(name), local.maps, strict=True):
                 back = linear.transpose(row)
                 pending[source] = pending[source] + back if source in pending else back
-        bound = sum(rounding.values(), blank) + strips + np.abs(shifts) + gamma(terms) * shift_sizes
-    return Adjoint(np.where(np.isnan(bound), np.inf, up(bound, 2 * len(order) + 6)), rounding, linearisation)
+        rest = up(sum(rounding.values(), blank) + strips + gamma(terms) * shift_sizes, 2 * len(order) + 6)
+        rest = np.where(np.isnan(rest) | np.isnan(shifts), np.inf, rest)
+        shifts = np.where(np.isfinite(rest), shifts, 0.0)
+        low, high = np.nextafter(shifts - rest, -np.inf), np.nextafter(shifts + rest, np.inf)
+    return Adjoint(low, high, np.maximum(np.abs(low), np.abs(high)), rounding, linearisation)
 
 
 def _slack(trace: Trace, name: str, local: Local) -> Array:

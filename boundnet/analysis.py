@@ -168,10 +168,9 @@ def _assemble(
         warnings.append(f"{tied} proved decisions are proved on the logits; their computed probabilities may saturate to a tie")
     model = ModelInfo(graph.name, graph.metadata.get("path"), graph.metadata.get("sha256"), graph.parameters, graph.metadata)
     timings["total"] = time.perf_counter() - started
-    decided = summary.total > 0
     return Analysis(
         model, rules.describe(), "deterministic", lines, tuple(warnings), info, domain, tuple(found), layers, summary,
-        timings, verdict(summary, layers, info.count, rules.name, decided), _versions(),
+        timings, verdict(summary, layers, found, info, rules), _versions(),
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from boundnet.accuracy import GLIBC_FLOAT64, X86_FLOAT32, FunctionAccuracy
 from boundnet.errors import FormatError
 from boundnet.formats import BINARY32, BINARY64, Format
-from boundnet.rounding import Array, up
+from boundnet.rounding import Array, ufp, up
 
 Rounding = Literal["nearest", "stochastic", "toward_zero", "any"]
 Subnormals = Literal["gradual", "ftz", "ftz+daz", "either"]
@@ -87,6 +87,13 @@ class Arithmetic:
     functions: FunctionAccuracy = field(default=X86_FLOAT32)
     bias: Bias = "any"
 
+    def __post_init__(self) -> None:
+        if not self.accumulate.holds(self.storage):
+            raise FormatError(
+                f"arithmetic {self.name!r}: {self.accumulate.name} can't hold every value of {self.storage.name}; "
+                "accumulate in the storage format or in a wider one"
+            )
+
     @property
     def nearest(self) -> bool:
         """Round to nearest: the sharper theorems apply."""
@@ -121,7 +128,13 @@ class Arithmetic:
         eta = fmt.smallest_subnormal
         if not fmt.subnormals and not fmt.is_fixed:
             return fmt.smallest_normal
-        return eta / 2.0 if self.nearest else eta
+        # Half of binary64's own smallest number is no float64.
+        return max(eta / 2.0, 2.0**-1074) if self.nearest else eta
+
+    def ulp(self, function: str) -> float:
+        """Largest error of an elementary function in ulp; correct rounding is 1 ulp where it is not to nearest."""
+        k = self.functions.of(function)
+        return k if self.nearest else max(k, 1.0)
 
     def flush(self) -> float:
         """Largest error of flushing one value to zero: lambda of the accumulator, 0 under gradual underflow."""
@@ -134,11 +147,9 @@ class Arithmetic:
         """
         if fmt.is_fixed:
             return np.where(magnitude > 0, self.absolute(fmt), 0.0)
-        _, exponent = np.frexp(magnitude)
-        ufp = np.ldexp(0.5, exponent)
-        error = np.minimum(self.unit(fmt) * ufp, up(self.relative(fmt) * magnitude, 1))
+        error = np.minimum(self.unit(fmt) * ufp(magnitude), magnitude * (self.relative(fmt) * (1.0 + 2.0**-50)))
         error = np.maximum(error, self.absolute(fmt))
-        return np.where(np.isfinite(magnitude), np.where(magnitude == 0.0, 0.0, error), np.inf)
+        return np.where(magnitude == 0.0, 0.0, np.where(np.isnan(error), np.inf, error))
 
     def one_operation(self, magnitude: Array) -> Array:
         """Bound of the error of one operation whose exact result is at most ``magnitude``: round, flush, store."""

@@ -53,12 +53,13 @@ def _argmax(best: int, exact: Array, machine: Array, ours: Rows, theirs: Rows, n
     rivals = np.flatnonzero(np.arange(len(exact)) != best)
     margin_exact = (exact[best] - exact[rivals]) * (1.0 - 2.0**-51)
     margin_cast = (machine[best] - machine[rivals]) * (1.0 - 2.0**-51)
-    bound_cast, bound_exact = ours.pairs[n, best, rivals], theirs.pairs[n, best, rivals]
+    bound_cast, bound_exact = -ours.pairs[n, best, rivals], -theirs.pairs[n, best, rivals]
     holds = (margin_exact > bound_exact) & (margin_cast > bound_cast)
     with np.errstate(invalid="ignore"):
         slack = np.where(np.isfinite(bound_cast), margin_cast - bound_cast, -np.inf)
         closest = int(np.argmin(np.where(np.isfinite(slack), slack, margin_cast - 1e300)))
     own = (np.abs(margin_cast) + np.abs(margin_exact)) * 2.0**-50
-    total = up(np.abs(margin_cast - margin_exact) + own + bound_cast + bound_exact, 4)
+    both = [np.maximum(np.abs(r.pairs[n, best, rivals]), np.abs(r.pairs[n, rivals, best])) for r in (ours, theirs)]
+    total = up(np.abs(margin_cast - margin_exact) + own + both[0] + both[1], 4)
     return Decision(best, int(rivals[closest]), float(margin_exact[closest]), float(total[closest]),
                     bool(holds.all()) and len(rivals) > 0, separated)  # fmt: skip

@@ -26,6 +26,10 @@ class GraphError(BoundNetError):
     """The graph is inconsistent, for example two shapes that do not fit; the message names the node."""
 
 
+class OutputError(BoundNetError):
+    """A result can't be written where it was asked for."""
+
+
 class Refusal(NamedTuple):
     """One layer that can't be analysed: its name, its class and the reason with a remedy."""
 

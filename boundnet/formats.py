@@ -76,6 +76,13 @@ class Format:
             and self.largest >= other.largest
         )
 
+    def holds(self, other: Format) -> bool:
+        """As :meth:`contains`, and fixed point in floating point where the significand and the range suffice."""
+        if other.is_fixed and not self.is_fixed:
+            wide = other.largest < self.largest and other.quantum >= self.smallest_subnormal
+            return wide and self.precision >= other.precision and (self.subnormals or other.quantum >= self.smallest_normal)
+        return self.contains(other)
+
     def round(self, value: Array, direction: Direction = "nearest") -> Array:
         """Round float64 values once into this format (ties to even), results as float64.
 

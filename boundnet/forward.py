@@ -9,9 +9,10 @@ import numpy as np
 
 from boundnet.domains.base import Domain
 from boundnet.graph import LayerGraph
+from boundnet.maps import LinearMap
 from boundnet.ops.base import Local, Tensor
 from boundnet.rounder import Rounder
-from boundnet.rounding import Array
+from boundnet.rounding import Array, up
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,9 @@ def forward(
                 value = inputs[entering[name]]
                 box = np.zeros(value.shape) if input_radii is None else input_radii[entering[name]]
                 stored = rounder.stored_error_over(value, box)
-                tensors[name] = Tensor(value, domain.enter(name, box + stored), (value == 0.0) & (box + stored == 0.0))
+                reach = up(box + stored, 1)
+                zero = (value == 0.0) & (reach == 0.0)
+                tensors[name] = Tensor(value, domain.enter(name, reach), zero, _spread(domain, name))
                 continue
             sources = graph.inputs_of(name)
             xs = [tensors[source] for source in sources]
@@ -66,7 +69,13 @@ def forward(
             local = op.local(rounder, *xs)
             radius = domain.push(name, sources, local)
             radius = np.where(np.isfinite(centre), radius, np.inf)
-            tensors[name] = Tensor(centre, radius, local.zero)
+            tensors[name] = Tensor(centre, radius, local.zero, _spread(domain, name))
             local_forms[name] = local
             overflow[name] = bool(np.any(local.overflow)) or not bool(np.isfinite(centre).all())
     return Trace(graph, tensors, local_forms, overflow)
+
+
+def _spread(domain: Domain, name: str) -> Callable[[LinearMap], Array] | None:
+    """The domain's sharper bound of linear images of node ``name``, if it has one."""
+    sharper = getattr(domain, "spread", None)
+    return None if sharper is None else lambda linear: sharper(name, linear)

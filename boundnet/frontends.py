@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any, Protocol
 
@@ -15,27 +17,36 @@ class FrontEnd(Protocol):
     def accepts(self, source: object) -> bool:
         """Whether this front end knows the kind of ``source`` (a path or a live model); must be quick."""
 
-    def load(self, source: object) -> LayerGraph:
-        """Lower ``source`` to a graph; raises subclasses of BoundNetError."""
+    def load(self, source: object, input_shapes: Mapping[str, Sequence[int]] | None = None) -> LayerGraph:
+        """Lower ``source`` to a graph; raises subclasses of BoundNetError.
+
+        ``input_shapes``: shape without the batch axis by input name, for inputs whose shape ``source`` leaves open.
+        """
 
 
-def load(source: Any) -> LayerGraph:
+def load(source: Any, input_shapes: Mapping[str, Sequence[int]] | None = None) -> LayerGraph:
     """Open a model file or lower a live model.
 
     Args:
         source: path of a .h5, .hdf5 or .keras file, a live ``keras.Model``, or a LayerGraph (returned as it is).
+        input_shapes: shape without the batch axis by input name, for inputs whose shape the model leaves open.
 
     Raises:
-        ModelFileError: nothing installed can open it.
+        ModelFileError: there is no such file, or nothing installed can open it.
         UnsupportedLayerError: it has layers that can't be analysed; all are listed.
     """
     if isinstance(source, LayerGraph):
         return source
+    if isinstance(source, str | os.PathLike) and not os.path.exists(source):
+        raise ModelFileError(f"{os.fspath(source)}: no such file")
     found = sorted(entry_points(group="boundnet.frontends"), key=lambda point: point.name)
-    for point in found:
-        frontend: FrontEnd = point.load()
-        if frontend.accepts(source):
-            return frontend.load(source)
+    try:
+        for point in found:
+            frontend: FrontEnd = point.load()
+            if frontend.accepts(source):
+                return frontend.load(source, input_shapes=input_shapes)
+    except OSError as error:
+        raise ModelFileError(f"{source}: can't be read ({error.strerror or error})") from error
     names = ", ".join(point.name for point in found) or "none"
     raise ModelFileError(
         f"{source}: no installed front end opens this (installed: {names}); give a Keras .h5, .hdf5 or .keras file, "

@@ -94,19 +94,22 @@ def _named(name: str, parameters: Mapping[str, float], programs: tuple[Program, 
 def _relu(max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0) -> Function:
     t, slope = float(threshold), float(negative_slope)
     cap = None if max_value is None or np.isinf(max_value) else float(max_value)
-    if cap is not None and cap < t:
-        raise GraphError(f"relu: max_value {cap} is below threshold {t}")
+    if cap is not None and (cap < max(t, 0.0) or slope < 0.0):
+        raise GraphError(f"relu: max_value {cap} needs a negative_slope >= 0 and must not be below 0 or the threshold {t}")
 
     def program(m: Machine, x: Any) -> Any:
-        if slope == 0.0:
-            below = m.constant(0.0)
+        if slope == 0.0 and t == 0.0:
+            y = m.maximum(x, m.constant(0.0))
+        elif slope == 0.0:
+            y = m.where(x, t, x, m.constant(0.0))
         else:
             shifted = x if t == 0.0 else m.sub(x, m.constant(t))
-            below = m.mul(m.constant(slope), shifted)
-        y = m.where(x, t, x, below)
+            y = m.where(x, t, x, m.mul(m.constant(slope), shifted), abs(1.0 - slope) if t == 0.0 else None)
         return y if cap is None else m.minimum(y, m.constant(cap))
 
-    breaks = [(t, t)]
+    # f(t) belongs to the upper piece: where it jumps, the lower one ends at the float before t.
+    start = t if t == 0.0 else float(np.nextafter(t, -np.inf))
+    breaks = [(start, t)]
     slopes = [(slope, 0.0), (1.0, 0.0)]
     zero = [slope == 0.0, False]
     if cap is not None:
@@ -114,12 +117,12 @@ def _relu(max_value: float | None = None, negative_slope: float = 0.0, threshold
         slopes.append((0.0, 0.0))
         zero.append(cap == 0.0)
         if cap == t:
-            breaks, slopes, zero = [(t, t)], [slopes[0], (0.0, 0.0)], [zero[0], cap == 0.0]
+            breaks, slopes, zero = [(start, t)], [slopes[0], (0.0, 0.0)], [zero[0], cap == 0.0]
     pieces = Pieces(tuple(breaks), tuple(slopes), tuple(zero), continuous=t == 0.0)
     monotone = slope >= 0.0 and t >= 0.0
     values = {"negative_slope": slope, "threshold": t} | ({} if cap is None else {"max_value": cap})
     shown = {key: value for key, value in values.items() if value != 0.0}
-    return _named("relu", shown, (program,), pieces=pieces, monotone=monotone, zero_at_zero=t >= 0.0,
+    return _named("relu", shown, (program,), pieces=pieces, monotone=monotone, zero_at_zero=slope == 0.0 or t <= 0.0,
                   slope_range=(min(0.0, slope), max(1.0, slope)))  # fmt: skip
 
 
@@ -185,8 +188,14 @@ def _above(x: float) -> float:
     return float(np.nextafter(x, np.inf))
 
 
+def _not_negative(name: str, threshold: float) -> float:
+    if not threshold >= 0.0:
+        raise GraphError(f"{name}: threshold {threshold} must not be negative")
+    return float(threshold)
+
+
 def _hard_shrink(threshold: float = 0.5) -> Function:
-    t = float(threshold)
+    t = _not_negative("hard_shrink", threshold)
 
     def program(m: Machine, x: Any) -> Any:
         # x if |x| > t else 0; the first float past t stands for the strict comparison.
@@ -198,13 +207,13 @@ def _hard_shrink(threshold: float = 0.5) -> Function:
 
 
 def _soft_shrink(threshold: float = 0.5) -> Function:
-    t = float(threshold)
+    t = _not_negative("soft_shrink", threshold)
 
     def program(m: Machine, x: Any) -> Any:
         zero = m.constant(0.0)
         up = m.maximum(m.sub(x, m.constant(t)), zero)
         down = m.minimum(m.add(x, m.constant(t)), zero)
-        return m.where(x, 0.0, up, down)
+        return m.where(x, 0.0, up, down, 1.0)
 
     pieces = Pieces(((-t, -t), (t, t)), ((1.0, 0.0), (0.0, 0.0), (1.0, 0.0)), (False, False, False))
     return _named("soft_shrink", {"threshold": t}, (program,), pieces=pieces, monotone=True, slope_range=(0.0, 1.0))
@@ -214,7 +223,7 @@ def _threshold(threshold: float = 0.0, default: float = 0.0) -> Function:
     t, d = float(threshold), float(default)
 
     def program(m: Machine, x: Any) -> Any:
-        return m.where(x, _above(t), x, m.constant(d))
+        return m.where(x, _above(t), x, m.constant(d), 1.0 if t == d and t != 0.0 else None)
 
     pieces = Pieces(((t, _above(t)),), ((0.0, 0.0), (1.0, 0.0)), (d == 0.0, False), continuous=t == d)
     return _named("threshold", {"threshold": t, "default": d}, (program,), pieces=pieces, monotone=d <= t,
@@ -250,11 +259,11 @@ def _elu(alpha: float = 1.0) -> Function:
     a = float(alpha)
 
     def program(m: Machine, x: Any) -> Any:
-        return m.where(x, 0.0, x, m.mul(m.constant(a), m.function("expm1", m.minimum(x, m.constant(0.0)))))
+        return m.where(x, 0.0, x, m.mul(m.constant(a), m.function("expm1", m.minimum(x, m.constant(0.0)))), 1.0 + abs(a))
 
     def by_exp(m: Machine, x: Any) -> Any:
         e = m.function("exp", m.minimum(x, m.constant(0.0)))
-        return m.where(x, 0.0, x, m.mul(m.constant(a), m.sub(e, m.constant(1.0))))
+        return m.where(x, 0.0, x, m.mul(m.constant(a), m.sub(e, m.constant(1.0))), 1.0 + abs(a))
 
     return _named("elu", {"alpha": a}, (program, by_exp), monotone=a >= 0, slope_range=(min(0.0, a, 1.0), max(1.0, a)),
                   curvature=abs(a))  # fmt: skip
@@ -266,12 +275,12 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.050700987355480493
 def _selu() -> Function:
     def program(m: Machine, x: Any) -> Any:
         tail = m.mul(m.constant(SELU_ALPHA), m.function("expm1", m.minimum(x, m.constant(0.0))))
-        return m.mul(m.constant(SELU_SCALE), m.where(x, 0.0, x, tail))
+        return m.mul(m.constant(SELU_SCALE), m.where(x, 0.0, x, tail, 3.0))
 
     def folded(m: Machine, x: Any) -> Any:
         product = m.mul(m.constant(SELU_SCALE), m.constant(SELU_ALPHA))
         tail = m.mul(product, m.function("expm1", m.minimum(x, m.constant(0.0))))
-        return m.where(x, 0.0, m.mul(m.constant(SELU_SCALE), x), tail)
+        return m.where(x, 0.0, m.mul(m.constant(SELU_SCALE), x), tail, 3.0)
 
     return _named("selu", {}, (program, folded), monotone=True, slope_range=(0.0, 1.7581), curvature=1.7581)
 
@@ -380,7 +389,7 @@ def _sparse_plus() -> Function:
     def program(m: Machine, x: Any) -> Any:
         shifted = m.add(x, m.constant(1.0))
         middle = m.mul(m.constant(0.25), m.mul(shifted, shifted))
-        return m.where(x, 1.0, x, m.where(x, -1.0, middle, m.constant(0.0)))
+        return m.where(x, 1.0, x, m.where(x, -1.0, middle, m.constant(0.0), 1.0), 1.0)
 
     return _named("sparse_plus", {}, (program,), monotone=True, slope_range=(0.0, 1.0), curvature=0.5)
 

@@ -80,7 +80,7 @@ class Rows:
 
     Attributes:
         each: (N, K) bound of every element.
-        pairs: (N, K, K) bound of every difference, or None where no pair is needed.
+        pairs: (N, K, K), lower bound of D_j - D_k at [j, k] (so -pairs[k, j] is the upper one), or None where not needed.
         source: the elements' adjoint, for attribution; None where the forward radius served.
     """
 
@@ -114,18 +114,21 @@ def bound_rows(trace: Trace, node: str, pairs: bool, best: Array | None = None) 
         rows[np.arange(len(first)), :, first] = 1.0
         rows[np.arange(len(first)), :, second] = -1.0
         if len(first):
-            found = _in_chunks(trace, node, rows, shape).bound.T
-            table[:, first, second] = np.minimum(table[:, first, second], found)
-            table[:, second, first] = np.minimum(table[:, second, first], found)
+            found = _in_chunks(trace, node, rows, shape)
+            table[:, first, second] = np.maximum(table[:, first, second], found.low.T)
+            table[:, second, first] = np.maximum(table[:, second, first], -found.high.T)
     elif best is not None:
         rows = -np.array(eye)
         rows[:, np.arange(n), best] += 1.0
-        found = _in_chunks(trace, node, rows, shape).bound.T
-        found[np.arange(n), best] = 0.0
+        found = _in_chunks(trace, node, rows, shape)
         at = np.arange(n)
-        table[at, best] = np.minimum(table[at, best], found)
-        table[at, :, best] = np.minimum(table[at, :, best], found)
-        table = np.minimum(table, up(found[:, :, None] + found[:, None, :], 1))
+        low, high = found.low.T.copy(), found.high.T.copy()
+        low[at, best] = high[at, best] = 0.0
+        table[at, best] = np.maximum(table[at, best], low)
+        table[at, :, best] = np.maximum(table[at, :, best], -high)
+        # D_j - D_k = (D_best - D_k) - (D_best - D_j).
+        through = np.nextafter(low[:, None, :] - high[:, :, None], -np.inf)
+        table = np.maximum(table, np.where(np.isnan(through), -np.inf, through))
         table[:, np.arange(k), np.arange(k)] = 0.0
     return Rows(each, table, source)
 
@@ -141,6 +144,8 @@ def _in_chunks(trace: Trace, node: str, rows: Array, shape: tuple[int, ...]) -> 
         return {key: np.concatenate([table[key] for table in tables]) for key in tables[0]}
 
     return Adjoint(
+        np.concatenate([part.low for part in parts]),
+        np.concatenate([part.high for part in parts]),
         np.concatenate([part.bound for part in parts]),
         join([part.rounding for part in parts]),
         join([part.linearisation for part in parts]),
@@ -148,7 +153,7 @@ def _in_chunks(trace: Trace, node: str, rows: Array, shape: tuple[int, ...]) -> 
 
 
 def _triangle(each: Array) -> Array:
-    table = up(each[:, :, None] + each[:, None, :], 1)
+    table = -up(each[:, :, None] + each[:, None, :], 1)
     diagonal = np.arange(each.shape[1])
     table[:, diagonal, diagonal] = 0.0
     return table
@@ -161,9 +166,8 @@ def softmax_enclosure(trace: Trace, logits: str, rows: Rows) -> Box:
     by_radius = enclose_box(centre, rows.each)
     if rows.pairs is None:
         return by_radius
-    pairs = np.where(np.isfinite(rows.pairs), rows.pairs, np.inf)
     with np.errstate(all="ignore"):
-        by_pairs = enclose(centre, pairs)
+        by_pairs = enclose(centre, rows.pairs)
     lo = np.where(np.isnan(by_pairs.lo), 0.0, by_pairs.lo)
     hi = np.where(np.isnan(by_pairs.hi), 1.0, by_pairs.hi)
     return Box(np.maximum(by_radius.lo, lo), np.minimum(by_radius.hi, hi))

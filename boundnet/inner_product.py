@@ -7,6 +7,7 @@ executions, H = the sum of all absolute terms (underflow, flushing).  ``u`` is t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
@@ -26,6 +27,8 @@ class Sum:
         nonzero: which inputs can be anything but exactly zero.
         bias: (c,) or None, broadcasting against the output.
         products: False where the weights are ones and nothing is multiplied.
+        noise: |L| of what storing the weights may change, None for nothing.
+        bias_noise: the same of the bias, shape of ``bias``.
     """
 
     map: LinearMap
@@ -34,6 +37,8 @@ class Sum:
     nonzero: Mask
     bias: Array | None
     products: bool = True
+    noise: LinearMap | None = None
+    bias_noise: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -45,19 +50,25 @@ class SumError:
     stored: Array
 
 
-def sum_error(terms: Sum, arithmetic: Arithmetic, own_magnitude: Array, stored: bool = True) -> SumError:
+def sum_error(terms: Sum, arithmetic: Arithmetic, value: Array, spread: Array, stored: bool = True) -> SumError:
     """Bound of the rounding error of ``terms`` executed in ``arithmetic`` for every |x - centre| <= radius.
 
     Args:
-        own_magnitude: bound of |L x + bias| for every such x, shape of the output.
+        value: float64 L x~ + bias, shape of the output.
+        spread: bound of |L x + bias - value| for every such x.
         stored: whether the result is stored (False: it stays in the accumulator).
 
     Source: Jeannerod & Rump (2013), Theorem 3.1, extended to products and bias; Higham (2002), section 4.2 for trees of known height and
     section 3.3 for the running bound; Blanchard, Higham & Mary (2020) for blocked sums.
     """
+    own_magnitude = up(np.abs(value) + spread, 1)
     largest_input = up(np.abs(terms.centre) + terms.radius, 1)
     products = terms.map.absolute(largest_input)
+    if terms.noise is not None:
+        products = up(products + terms.noise.absolute(largest_input), 1)
     bias = np.abs(terms.bias) if terms.bias is not None else None
+    if bias is not None and terms.bias_noise is not None:
+        bias = up(bias + terms.bias_noise, 1)
     leaves = terms.map.count(terms.nonzero)
     absolute = _absolute_terms(terms, arithmetic, leaves, largest_input)
 
@@ -86,7 +97,8 @@ def sum_error(terms: Sum, arithmetic: Arithmetic, own_magnitude: Array, stored: 
         results.append(arithmetic.store(own_magnitude, error) if stored else error)
     if arithmetic.bias in ("separate", "any"):
         error = fused(False)
-        alone = up(own_magnitude + bias, 1)
+        # L x = y - b for the signed bias: often much smaller than |y| + |b|.
+        alone = up(np.abs(value - terms.bias) + spread, 2)
         first = arithmetic.store(alone, error)
         reached = up(alone + first, 1)
         at_most = up(own_magnitude + first, 1)
@@ -112,8 +124,13 @@ def _absolute_terms(terms: Sum, arithmetic: Arithmetic, leaves: Array, largest_i
     if arithmetic.flushes_operands:
         ones = terms.map.with_kernel(lambda w: (w != 0.0).astype(np.float64)) if terms.products else terms.map
         weights = terms.map.with_kernel(np.abs) if terms.products else terms.map
-        operands = ones.absolute(largest_input) + weights.absolute(terms.nonzero.astype(np.float64))
+        present = terms.nonzero.astype(np.float64)
+        operands = ones.absolute(largest_input) + weights.absolute(present)
+        if terms.noise is not None:
+            operands = operands + terms.noise.absolute(present)
         total = total + flush * (operands + 3.0 * leaves)
+    if terms.bias is not None:
+        total = total + np.where(terms.bias != 0.0, 3.0 * flush, 0.0)
     return up(total, 6)
 
 
@@ -179,7 +196,8 @@ def running_bound(terms: Sum, arithmetic: Arithmetic, bias: str) -> Array:
     def add_bias() -> None:
         if terms.bias is not None:
             value = np.broadcast_to(terms.bias, shape)
-            add(value, np.zeros(shape), value != 0.0, np.zeros(shape), False)
+            spread_bias = np.zeros(shape) if terms.bias_noise is None else np.broadcast_to(terms.bias_noise, shape)
+            add(value, spread_bias, value != 0.0, np.full(shape, flush), False)
 
     flush = arithmetic.flush()
     per_sum = 3.0 * flush if arithmetic.flushes_operands else flush
@@ -194,10 +212,11 @@ def running_bound(terms: Sum, arithmetic: Arithmetic, bias: str) -> Array:
     if bias == "first":
         add_bias()
     streams = (terms.map.leaves(terms.centre), terms.map.leaves(terms.radius), terms.map.leaves(terms.nonzero))
-    for (x, w), (e, _), (nonzero, _) in zip(*streams, strict=True):
-        magnitude = np.abs(w)
+    noises = repeat((0.0, 0.0)) if terms.noise is None else terms.noise.leaves(terms.nonzero)
+    for (x, w), (e, _), (nonzero, _), (_, dw) in zip(*streams, noises, strict=False):
+        magnitude = (np.abs(w) + dw) * (1.0 + 2.0**-50)
         present = np.broadcast_to(nonzero & (w != 0.0), shape)
-        value, slack = x * w, e * magnitude * (1.0 + 2.0**-50)
+        value, slack = x * w, (e * magnitude + np.abs(x) * dw) * (1.0 + 2.0**-50)
         product_error = np.zeros(())
         if terms.products:
             reached = (np.abs(value) + slack) * (1.0 + 2.0**-50)

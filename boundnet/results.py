@@ -159,7 +159,7 @@ class DomainInfo:
 
 @dataclass(frozen=True)
 class Analysis:
-    """The result of one analysis."""
+    """The result of one analysis.  ``command``: the command line that made it, empty where there was none."""
 
     model: ModelInfo
     arithmetic: Mapping[str, Any]
@@ -174,6 +174,7 @@ class Analysis:
     timings: Mapping[str, float]
     verdict: str
     versions: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
     schema_version: str = SCHEMA_VERSION
 
     @property

@@ -27,6 +27,7 @@ class Known(Protocol):
     def radius(self) -> Array: ...
     @property
     def nonzero(self) -> Mask: ...
+    def spread(self, linear: LinearMap) -> Array: ...
 
 
 class Rounder:
@@ -58,19 +59,19 @@ class Rounder:
     ) -> tuple[Array, Mask]:
         """Error of y = linear(x) + bias with the float64 result ``centre``; shapes (N, *output_shape)."""
         at_centre = Sum(linear, x.centre, np.zeros(x.centre.shape), x.nonzero, bias, products)
-        size = np.abs(centre)
-        own = sum_error(at_centre, OWN, size).error
+        # |exact| exceeds |fl(exact)| by at most a factor of 1 + w.
+        own = sum_error(at_centre, OWN, centre, np.abs(centre) * 2.0**-50 + 2.0**-1060).error
         if self.arithmetic is None:
             return own, np.zeros(own.shape, dtype=np.bool_)
-        terms = Sum(linear, x.centre, x.radius, x.nonzero, bias, products)
-        magnitude = up(size + linear.absolute(x.radius) + own, 2)
-        result = sum_error(terms, self.arithmetic, magnitude, stored)
-        error = up(result.error + own, 1)
         noise = self._kernel_noise(linear) if products else None
+        bias_noise = None if bias is None else self.stored_error(bias)
+        terms = Sum(linear, x.centre, x.radius, x.nonzero, bias, products, noise, bias_noise)
+        cast = np.zeros(()) if bias_noise is None else bias_noise
         if noise is not None:
-            error = up(error + noise.absolute(up(np.abs(x.centre) + x.radius, 1)), 1)
-        if bias is not None:
-            error = up(error + self.stored_error(bias), 1)
+            cast = up(cast + noise.absolute(up(np.abs(x.centre) + x.radius, 1)), 1)
+        spread = up(x.spread(linear) + own + cast, 2)
+        result = sum_error(terms, self.arithmetic, centre, spread, stored)
+        error = up(result.error + own + cast, 2)
         reached = result.stored if stored else np.zeros(())
         return error, self.arithmetic.overflows(result.accumulated, up(reached + error, 1))
 
@@ -80,7 +81,8 @@ class Rounder:
             return np.zeros(np.shape(value))
         storage = self.arithmetic.storage
         kept = storage.round(value) == value
-        error = np.where(kept, 0.0, self.arithmetic.one_rounding(np.abs(value), storage))
+        # A cast that rounds may flush as well.
+        error = np.where(kept, 0.0, self.arithmetic.one_rounding(np.abs(value), storage) + self.arithmetic.flush())
         return np.where(np.abs(value) <= storage.largest, error, np.inf)
 
     def stored_error_over(self, centre: Array, radius: Array) -> Array:
@@ -88,12 +90,12 @@ class Rounder:
         if self.arithmetic is None:
             return np.zeros(centre.shape)
         reached = up(np.abs(centre) + radius, 1)
-        error = self.arithmetic.one_rounding(reached, self.arithmetic.storage)
+        error = self.arithmetic.one_rounding(reached, self.arithmetic.storage) + self.arithmetic.flush()
         error = np.where(reached <= self.arithmetic.storage.largest, error, np.inf)
         return np.where(radius == 0.0, self.stored_error(centre), error)
 
     def divided(self, error: Array, centre: Array, count: Array, reached: Array) -> Array:
-        """Error of dividing a sum off by ``error`` by the exact ``count``, or of multiplying it by the rounded 1/count.
+        """Error of dividing a sum off by ``error`` by ``count`` (a literal that is stored first), or of multiplying it by the rounded 1/count.
 
         Args:
             centre: the float64 quotient, already off by the float64 error of its own sum.
@@ -103,18 +105,21 @@ class Rounder:
         if self.arithmetic is None:
             return up(error / count + own, 2)
         rules = self.arithmetic
-        exact = count == 1.0
         quotient = up((reached + error) / count, 2)
-        # fl(1/n) is off by one rounding of 1/n; where n is a power of two it is exact, which the maximum still covers.
-        reciprocal = up(rules.one_rounding(up(1.0 / count, 1), rules.accumulate) + rules.one_rounding(
-            up(1.0 / count, 1), rules.storage), 1)  # fmt: skip
-        power = np.log2(count) == np.round(np.log2(count))
-        slip = np.where(power, 0.0, up((reached + error) * reciprocal, 2))
-        flush = 3.0 * rules.flush() if rules.flushes_operands else 0.0
+        one = up(1.0 / count, 1)
+        literal = self.stored_error(count)
+        astray = up(literal / np.maximum(count - literal, 0.5), 2)  # relative error of the quotient due to that
+        formats = (rules.accumulate, rules.storage)
+        kept = (literal == 0.0) & np.logical_and.reduce([(f.round(one) == one) & (one * count == 1.0) for f in formats])
+        kept &= (one >= 2.0 * rules.accumulate.smallest_normal) | (rules.flush() == 0.0)
+        rounding = sum(rules.one_rounding(up(one * (1.0 + astray), 1), f) for f in formats)
+        reciprocal = np.where(kept, 0.0, up(one * astray + rounding + 2.0 * rules.flush(), 5))
+        slip = up(np.maximum(quotient * astray, (reached + error) * reciprocal), 2)
+        flush = 3.0 * rules.flush()
         rounded = rules.one_operation(up(quotient + slip, 1))
         total = up(error / count + slip + rounded + own + flush, 6)
-        stored = rules.store(quotient, up(error / count + own, 3))
-        return np.where(exact, stored, total)
+        stored = rules.store(quotient, up(error / count + own + rules.flush(), 4))
+        return np.where(count == 1.0, stored, total)
 
     def _kernel_noise(self, linear: LinearMap) -> LinearMap | None:
         """|L| of what storing the weights may change, None where every weight is representable."""

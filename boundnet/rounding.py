@@ -54,6 +54,13 @@ def raise_tiny(value: Array) -> Array:
     return np.where(np.isnan(raised), np.inf, raised)
 
 
+def ufp(value: Array) -> Array:
+    """Unit in the first place, 2**floor(log2 value), of values >= 0; 0 below the normal range, inf and NaN stay."""
+    bits = np.ascontiguousarray(value, dtype=np.float64).view(np.int64)
+    place: Array = (bits & np.int64(0x7FF0_0000_0000_0000)).view(np.float64)
+    return place.reshape(np.shape(value))
+
+
 def gamma(roundings: int) -> float:
     """Upper bound of gamma_q = q w / (1 - q w), with room for subnormal products (see :mod:`boundnet.adjoint`)."""
     q = 2 * roundings + 4

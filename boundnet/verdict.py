@@ -1,34 +1,117 @@
-"""The verdict in one sentence: what is proved, and what is not."""
+"""The verdict in one line: what is proved, what is not, and what remains to try."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from decimal import Decimal
 
-from boundnet.results import Layer, Summary
+import numpy as np
+
+from boundnet.arithmetic import Arithmetic
+from boundnet.figures import bound_text, count_text, share_text
+from boundnet.results import InputInfo, Layer, Sample, Summary
 
 
-def verdict(summary: Summary, layers: Sequence[Layer], count: int, arithmetic: str, decided: bool) -> str:
+def verdict(
+    summary: Summary, layers: Sequence[Layer], samples: Sequence[Sample], inputs: InputInfo, arithmetic: Arithmetic
+) -> str:
     """First line of every report."""
-    bound = summary.max_absolute_bound
-    inputs = f"{count} input" + ("" if count == 1 else "s")
-    if not math.isfinite(bound):
-        first = next((layer.name for layer in layers if layer.may_overflow), None)
-        if first is None:
-            first = next((layer.name for layer in layers if not math.isfinite(layer.absolute_bound)), "?")
-            why = f"the bound becomes infinite at layer {first!r}"
-        else:
-            why = f"layer {first!r} may overflow"
-        head = f"NO BOUND in {arithmetic}: {why}"
-        if summary.total and summary.proved:
-            return f"{head}; class still proved for {summary.proved} of {summary.total} inputs."
-        return f"{head}. A wider accumulator, a known order or smaller inputs may help."
-    size = f"outputs within {bound:.3g} of exact"
-    if not decided:
-        return f"BOUNDED: {inputs} in {arithmetic}, {size}; no decision to prove."
-    if summary.proved == summary.total:
-        return f"PROVED: the class cannot change for any of {inputs} in {arithmetic}; {size}."
+    what = _inputs(inputs)
+    size = _size(summary.max_absolute_bound, samples)
+    if summary.total and summary.proved == summary.total:
+        head = f"PROVED: rounding in {arithmetic.name} can't change the class of {'the' if inputs.count == 1 else 'any of'} {what}"
+        return f"{head}; {size}." if math.isfinite(summary.max_absolute_bound) else f"{head}; but {_where_lost(layers)}."
+    if not math.isfinite(summary.max_absolute_bound):
+        lost = sum(not _finite(sample) for sample in samples)
+        still = f"; class proved for {summary.proved} of {summary.total}" if summary.total else ""
+        return f"NO BOUND for {lost} of {what} in {arithmetic.name}: {_where_lost(layers)}{still}. {_remedies(arithmetic, True)}"
+    vague = certain_digits(samples) == 0
+    if not summary.total:
+        head = f"BOUNDED: {what} in {arithmetic.name}, {size}; no decision to prove"
+        return f"{head}. {_cause(layers, vague)} {_remedies(arithmetic)}" if vague else f"{head}."
     return (
-        f"NOT PROVED: class proved for {summary.proved} of {summary.total} inputs in {arithmetic}; {size}. "
-        "The others may or may not change."
+        f"NOT PROVED: class proved for {summary.proved} of {what} in {arithmetic.name}, the rest may or may not change; "
+        f"{size}. {_cause(layers, vague)} {_remedies(arithmetic)}"
     )
+
+
+def certain_digits(samples: Sequence[Sample]) -> int | None:
+    """Significant decimal digits of each sample's largest output that rounding leaves right, at least; None if all are exact.
+
+    With d digits, |computed - exact| is at most half a unit of the d-th digit of the largest |value| of that output.
+    """
+    digits: list[int] = []
+    for sample in samples:
+        for output in sample.outputs:
+            largest, bound = (float(np.max(np.abs(part), initial=0.0)) for part in (output.value, output.absolute_bound))
+            if not (bound < math.inf and largest < math.inf):
+                return 0
+            if bound > 0.0:
+                digits.append(Decimal(largest).adjusted() + 1 - _ceil_log10(2 * Decimal(bound)) if largest else 0)
+    return max(0, min(digits)) if digits else None
+
+
+def _ceil_log10(number: Decimal) -> int:
+    exponent = number.adjusted()
+    return exponent if number == Decimal(1).scaleb(exponent) else exponent + 1
+
+
+def _inputs(inputs: InputInfo) -> str:
+    if inputs.box:
+        return f"{inputs.count} box" + ("" if inputs.count == 1 else "es") + " of inputs"
+    return count_text(inputs.count, "random input" if inputs.synthetic else "input")
+
+
+def _finite(sample: Sample) -> bool:
+    return all(bool(np.isfinite(output.absolute_bound).all()) for output in sample.outputs)
+
+
+def _size(bound: float, samples: Sequence[Sample]) -> str:
+    digits = certain_digits(samples)
+    if digits is None:
+        return "outputs are exact"
+    certain = f"{count_text(digits, 'digit')} of the largest output certain" if digits else "no digit of the outputs certain"
+    return f"outputs within {bound_text(bound)} of exact ({certain})"
+
+
+def _where_lost(layers: Sequence[Layer]) -> str:
+    """Why some output has no finite bound: the first layer that may overflow or loses its bound."""
+    for layer in layers:
+        if layer.may_overflow:
+            reach = max(abs(layer.low), abs(layer.high))
+            far = f" (values up to {bound_text(reach)})" if math.isfinite(reach) else ""
+            return f"layer {layer.name!r} may overflow{far}"
+        if not math.isfinite(layer.absolute_bound):
+            return f"the bound becomes infinite at layer {layer.name!r}"
+    return "the bound of an output is infinite"
+
+
+def _cause(layers: Sequence[Layer], vague: bool) -> str:
+    """Where the error outgrows the values, or which layer causes most of it."""
+    if vague:
+        for layer in layers:
+            if layer.absolute_bound > 0.5 * max(abs(layer.low), abs(layer.high)):
+                return f"The error bound outgrows the values at layer {layer.name!r}."
+    worst = max(layers, key=lambda layer: layer.error_share, default=None)
+    if worst is None or not worst.error_share > 0:
+        return "Margins are too small for these bounds."
+    return f"The largest share of the error, {share_text(worst.error_share)}, arises in layer {worst.name!r}."
+
+
+def _remedies(arithmetic: Arithmetic, overflow: bool = False) -> str:
+    """What could still help, given what is already assumed."""
+    known = ["a --format of wider range"] if overflow else ["a wider --format"] if arithmetic.storage.precision < 53 else []
+    if arithmetic.accumulate == arithmetic.storage and arithmetic.storage.precision < 53:
+        known.append("a wider --accumulate")
+    if arithmetic.order.kind == "any":
+        known.append("a known --order")
+    if overflow:
+        known.append("smaller inputs")
+    if not known:
+        return "Nothing in this arithmetic is left to assume."
+    listed = ", ".join(known[:-1]) + (" or " if len(known) > 1 else "") + known[-1]
+    return f"To tighten: {listed}."
+
+
+__all__ = ["certain_digits", "verdict"]

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boundnet.domains.base import capped, noise_of
-from boundnet.maps import Diagonal, LinearMap, Select, Structural, Zero
+from boundnet.maps import Diagonal, LinearMap, Structural, WeightedSelect, Zero
 from boundnet.ops.base import Local
 from boundnet.rounding import TINY, Array, gamma, up
 
@@ -49,16 +49,40 @@ class AffineDomain:
     def __init__(self, consumers: dict[str, int], limit: int = 1 << 27) -> None:
         self._forms: dict[str, _Form] = {}
         self._radii: dict[str, Array] = {}
+        # Radii of the forms themselves: what float64 rounding of their coefficients is relative to, caps or not.
+        self._reach: dict[str, Array] = {}
         self._left = dict(consumers)
         self._consumers = consumers
         self._next = 0
         self._limit = limit
+        self._applied: dict[tuple[str, int], tuple[LinearMap, _Form, Array]] = {}
 
     def enter(self, name: str, radius: Array) -> Array:
         shape = radius.shape
         self._forms[name] = _Form(np.zeros(0, np.int64), np.zeros((0, *shape)), radius, np.zeros(shape))
-        self._radii[name] = radius
+        self._radii[name] = self._reach[name] = radius
         return radius
+
+    def spread(self, name: str, linear: LinearMap) -> Array:
+        """Radius of L D from the form's coefficients: correlations between the map's inputs count."""
+        if not np.isfinite(self._radii[name]).all():
+            return np.full((1, *linear.output_shape), np.inf)
+        form = self._name(name)
+        table = self._apply(name, linear, form)
+        shift = linear.apply(form.shift)
+        image = _Form(form.ids, table, linear.absolute(form.fresh), shift)
+        return up(_radius(image) + gamma(linear.fan_in + 2) * linear.absolute(self._reach[name]), 2)
+
+    def _apply(self, name: str, linear: LinearMap, form: _Form) -> Array:
+        """The map on all coefficients, kept until the node that asked is done: :meth:`push` asks again."""
+        kept = self._applied.get((name, id(linear)))
+        if kept is not None and kept[1] is form:
+            return kept[2]
+        table = linear.apply(form.coefficients)
+        if table.size > self._limit:
+            raise TooManySymbols
+        self._applied[name, id(linear)] = (linear, form, table)
+        return table
 
     def push(self, name: str, inputs: tuple[str, ...], local: Local) -> Array:
         keep_fresh = all(self._consumers[source] == 1 for source in inputs) and all(map(_private, local.maps))
@@ -66,16 +90,21 @@ class AffineDomain:
         finite = True
         for source, linear in zip(inputs, local.maps, strict=True):
             terms = gamma(max(linear.fan_in, 1) + len(inputs) + 1)
-            slack = slack + terms * linear.absolute(self._radii[source])
+            slack = slack + terms * linear.absolute(self._reach[source])
             finite = finite and bool(np.isfinite(self._radii[source]).all())
+        if local.shift is not None:
+            slack = slack + np.abs(local.shift) * gamma(len(inputs) + 1)
         noise = up(noise_of(local) + slack, len(inputs) + 3)
         if not (finite and np.isfinite(noise).all()):
             form = self._lost(local, inputs, noise)
         else:
             form = self._linear(inputs, local, noise, keep_fresh)
-        radius = capped(_radius(form), local)
+        reach = _radius(form)
+        radius = capped(reach, local)
         radius = np.where(local.zero, 0.0, np.where(radius == 0.0, 0.0, np.maximum(radius, TINY)))
         self._forms[name], self._radii[name] = form, radius
+        self._reach[name] = np.maximum(radius, reach)
+        self._applied.clear()
         for source in inputs:
             self._left[source] -= 1
             if self._left[source] == 0:
@@ -104,7 +133,7 @@ class AffineDomain:
                 fresh = up(fresh + linear.absolute(form.fresh), 1)
             shift = shift + linear.apply(form.shift)
             if len(form.ids):
-                parts.append((form.ids, linear.apply(form.coefficients)))
+                parts.append((form.ids, self._apply(source, linear, form)))
         ids, coefficients = _sum(parts, noise.shape)
         if coefficients.size > self._limit:
             raise TooManySymbols
@@ -136,9 +165,8 @@ def _private(linear: LinearMap) -> bool:
         return linear.elementwise
     if isinstance(linear, Structural):
         return linear.fan_out == 0
-    if isinstance(linear, Select):
-        kept = linear.index[linear.keep]
-        return len(np.unique(kept)) == len(kept)
+    if isinstance(linear, WeightedSelect):
+        return linear.injective()
     return isinstance(linear, Zero)
 
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from boundnet.maps import LinearMap
 from boundnet.ops.base import Local
 from boundnet.rounding import Array, up
 
@@ -18,6 +19,13 @@ class Domain(Protocol):
 
     def push(self, name: str, inputs: tuple[str, ...], local: Local) -> Array:
         """Radius of node ``name``: a bound of |y^ - y~| for every execution, (N, *shape)."""
+
+
+class Correlated(Protocol):
+    """A domain that knows more of a deviation than its radius."""
+
+    def spread(self, name: str, linear: LinearMap) -> Array:
+        """Bound of |L D| for the deviation D of node ``name``, shape of the map's output."""
 
 
 def noise_of(local: Local) -> Array:

@@ -43,8 +43,25 @@ class Machine(Protocol):
     def negative(self, a: Any) -> Any:
         """-a, exact."""
 
-    def where(self, x: Any, threshold: float, above: Any, below: Any) -> Any:
-        """``above`` where x >= threshold, else ``below``."""
+    def where(self, x: Any, threshold: float, above: Any, below: Any, apart: Any = None) -> Any:
+        """``above`` where x >= threshold, else ``below``.
+
+        ``apart``: a number with |above - below| <= apart * |x - threshold| close to the threshold (within its rounding), where the
+        branches meet; by default they may jump.
+        """
 
     def function(self, name: str, a: Any) -> Any:
         """An elementary function (:data:`boundnet.accuracy.FUNCTIONS`)."""
+
+
+class SumMachine(Machine, Protocol):
+    """A machine that also executes sums of products as one op: the reference and the emulator."""
+
+    def inner_product(self, linear: Any, x: Any, bias: Array | None) -> Any:
+        """linear(x) + bias, rounded to storage once."""
+
+    def sum_of_products(self, pairs: Any) -> Any:
+        """Sum of a * b over the pairs (a, b), of a alone where b is None, rounded to storage once."""
+
+    def mean(self, linear: Any, x: Any, cells: Array) -> Any:
+        """A sum over windows divided by ``cells``, rounded to storage once."""

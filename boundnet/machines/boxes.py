@@ -41,7 +41,7 @@ class BoxMachine:
     def negative(self, a: Box) -> Box:
         return -a
 
-    def where(self, x: Box, threshold: float, above: Box, below: Box) -> Box:
+    def where(self, x: Box, threshold: float, above: Box, below: Box, apart: Any = None) -> Box:
         return choose(x, threshold, above, below)
 
     def function(self, name: str, a: Box) -> Box:

@@ -41,7 +41,7 @@ class FloatMachine:
     def negative(self, a: Array) -> Array:
         return -a
 
-    def where(self, x: Array, threshold: float, above: Array, below: Array) -> Array:
+    def where(self, x: Array, threshold: float, above: Array, below: Array, apart: Any = None) -> Array:
         return np.where(x >= threshold, above, below)
 
     def function(self, name: str, a: Array) -> Array:

@@ -72,7 +72,7 @@ class JetMachine:
     def negative(self, a: Jet) -> Jet:
         return Jet(-a.value, -a.slope, -a.curvature, a.smooth)
 
-    def where(self, x: Jet, threshold: float, above: Jet, below: Jet) -> Jet:
+    def where(self, x: Jet, threshold: float, above: Jet, below: Jet, apart: Any = None) -> Jet:
         kink = (x.value.lo < threshold) & (x.value.hi >= threshold)
         value = choose(x.value, threshold, above.value, below.value)
         slope = choose(x.value, threshold, above.slope, below.slope)

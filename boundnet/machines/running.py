@@ -7,6 +7,7 @@ Each value carries an enclosure of what exact arithmetic gives over all inputs i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -49,15 +50,16 @@ class RunningMachine:
     def parameter(self, value: Array) -> Tracked:
         storage = self.arithmetic.storage
         value = np.asarray(value, dtype=np.float64)
-        error = np.where(storage.round(value) == value, 0.0, self.arithmetic.one_rounding(np.abs(value), storage))
+        rounding = self.arithmetic.one_rounding(np.abs(value), storage) + self.arithmetic.flush()
+        error = np.where(storage.round(value) == value, 0.0, rounding)
         return Tracked(Box.exactly(value), error, ~(np.abs(value) < storage.largest))
 
     def add(self, a: Tracked, b: Tracked) -> Tracked:
-        a, b = self._load(a), self._load(b)
         if _is_zero(a):
-            return b
+            return self._copied(b)
         if _is_zero(b):
-            return a
+            return self._copied(a)
+        a, b = self._load(a), self._load(b)
         return self._rounded(a.exact + b.exact, up(a.error + b.error, 1), a.overflow | b.overflow)
 
     def sub(self, a: Tracked, b: Tracked) -> Tracked:
@@ -65,9 +67,9 @@ class RunningMachine:
 
     def mul(self, a: Tracked, b: Tracked) -> Tracked:
         if _is_one(b):
-            return a
+            return self._copied(a)
         if _is_one(a):
-            return b
+            return self._copied(b)
         same = a is b
         a, b = self._load(a), self._load(b)
         exact = a.exact.square() if same else a.exact * b.exact
@@ -76,7 +78,7 @@ class RunningMachine:
 
     def div(self, a: Tracked, b: Tracked) -> Tracked:
         if _is_one(b):
-            return a
+            return self._copied(a)
         a, b = self._load(a), self._load(b)
         exact = a.exact / b.exact
         least = np.minimum(np.abs(b.exact.lo), np.abs(b.exact.hi)) * (1.0 - 2.0**-50) - b.error * (1.0 + 2.0**-50)
@@ -86,10 +88,13 @@ class RunningMachine:
         return self._rounded(exact, error, a.overflow | b.overflow)
 
     def maximum(self, a: Tracked, b: Tracked) -> Tracked:
-        return Tracked(a.exact.maximum(b.exact), np.maximum(a.error, b.error), a.overflow | b.overflow)
+        a, b = self._load(a), self._load(b)
+        (a_low, a_high), (b_low, b_high) = _ends(a), _ends(b)
+        error = np.where(a_low >= b_high, a.error, np.where(b_low >= a_high, b.error, np.maximum(a.error, b.error)))
+        return Tracked(a.exact.maximum(b.exact), error, a.overflow | b.overflow)
 
     def minimum(self, a: Tracked, b: Tracked) -> Tracked:
-        return Tracked(a.exact.minimum(b.exact), np.maximum(a.error, b.error), a.overflow | b.overflow)
+        return self.negative(self.maximum(self.negative(a), self.negative(b)))
 
     def absolute(self, a: Tracked) -> Tracked:
         return Tracked(a.exact.absolute(), a.error, a.overflow)
@@ -97,15 +102,23 @@ class RunningMachine:
     def negative(self, a: Tracked) -> Tracked:
         return Tracked(-a.exact, a.error, a.overflow)
 
-    def where(self, x: Tracked, threshold: float, above: Tracked, below: Tracked) -> Tracked:
+    def where(
+        self, x: Tracked, threshold: float, above: Tracked, below: Tracked, apart: Any = None
+    ) -> Tracked:
         exact = choose(x.exact, threshold, above.exact, below.exact)
         sure_above, sure_below = x.exact.lo >= threshold, x.exact.hi < threshold
-        error = np.where(sure_above, above.error, np.where(sure_below, below.error, np.maximum(above.error, below.error)))
+        either = np.maximum(above.error, below.error)
+        error = np.where(sure_above, above.error, np.where(sure_below, below.error, either))
         # A wrong branch is possible where the operand or the literal is off: then the two branches may differ altogether.
-        slack = x.error + self.constant(threshold).error
-        astray = (slack > 0.0) & (x.exact.lo - slack <= threshold) & (x.exact.hi + slack >= threshold)
+        x, level = self._load(x), self._load(self.constant(threshold))
+        slack = up(x.error + level.error, 1)
+        apart = np.inf if apart is None else np.abs(apart)
+        low, high = np.nextafter(x.exact.lo - slack, -np.inf), np.nextafter(x.exact.hi + slack, np.inf)
+        astray = (slack > 0.0) & (low <= threshold) & (high >= threshold)
         both = above.exact.hull(below.exact)
-        error = np.where(astray, up(error + (both.hi - both.lo), 3), error)
+        with np.errstate(invalid="ignore"):
+            gap = np.fmin(up(both.hi - both.lo, 1), _defined(up(apart * slack, 1)))
+        error = np.where(astray, up(either + gap, 2), error)
         return Tracked(exact, error, above.overflow | below.overflow)
 
     def function(self, name: str, a: Tracked) -> Tracked:
@@ -116,12 +129,17 @@ class RunningMachine:
         reached = wide.function(name).magnitude
         carried = np.where(a.error == 0.0, 0.0, up(_defined(_lipschitz(name, wide) * a.error), 1))
         fmt = rules.accumulate
-        ulp = rules.functions.of(name)
+        ulp = rules.ulp(name)
         # k ulp of the computed operand's image; eta covers subnormal results, flushing included.
         own = up(2.0 * ulp * fmt.unit_roundoff * reached + max(ulp, 0.5) * fmt.smallest_subnormal, 2)
         own = np.where(reached == 0.0, 0.0, own + rules.flush())
         error = up(_defined(carried + own), 2)
         return self._stored(exact, error, a.overflow | rules.overflows(up(reached + own, 1), np.float64(0.0)))  # type: ignore[arg-type]
+
+    def _copied(self, a: Tracked) -> Tracked:
+        """a + 0, a * 1 or a / 1: exact unless it is flushed on the way."""
+        error = np.where(a.magnitude == 0.0, 0.0, up(a.error + self.arithmetic.flush(), 1))
+        return Tracked(a.exact, error if self.arithmetic.flushes else a.error, a.overflow)
 
     def _load(self, a: Tracked) -> Tracked:
         """Read an operand: DAZ may replace a subnormal one by zero."""
@@ -147,6 +165,13 @@ class RunningMachine:
 def _defined(error: Array) -> Array:
     """inf - inf and 0 * inf mean that nothing is known."""
     return np.where(np.isnan(error), np.inf, error)
+
+
+def _ends(a: Tracked) -> tuple[Array, Array]:
+    """Bounds of the computed value."""
+    low, high = np.nextafter(a.exact.lo - a.error, -np.inf), np.nextafter(a.exact.hi + a.error, np.inf)
+    exact = a.error == 0.0
+    return np.where(exact, a.exact.lo, low), np.where(exact, a.exact.hi, high)
 
 
 def _is_zero(a: Tracked) -> bool:

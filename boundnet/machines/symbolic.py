@@ -42,7 +42,7 @@ class SymbolicMachine:
     def negative(self, a: Any) -> Any:
         return -a
 
-    def where(self, x: Any, threshold: float, above: Any, below: Any) -> Any:
+    def where(self, x: Any, threshold: float, above: Any, below: Any, apart: Any = None) -> Any:
         return sympy.Piecewise((above, sympy.Ge(x, sympy.Rational(threshold))), (below, True))
 
     def function(self, name: str, a: Any) -> Any:

@@ -4,7 +4,7 @@ from boundnet.maps.base import Diagonal, LinearMap, Structural, Zero, unbroadcas
 from boundnet.maps.contract import ContractLeft, ContractRight
 from boundnet.maps.conv import ConvMap, TransposedConvMap
 from boundnet.maps.dense import BatchDenseMap, DenseMap
-from boundnet.maps.select import Select
+from boundnet.maps.select import WeightedSelect
 from boundnet.maps.total import SumMap
 from boundnet.maps.window import WindowSum
 
@@ -16,7 +16,7 @@ __all__ = [
     "DenseMap",
     "Diagonal",
     "LinearMap",
-    "Select",
+    "WeightedSelect",
     "Structural",
     "SumMap",
     "TransposedConvMap",

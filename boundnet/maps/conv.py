@@ -68,7 +68,11 @@ class ConvMap(LinearMap):
         if not any(low or high for low, high in self.padding):
             return x
         front = lead(x, self.input_shape)
-        return np.pad(x, [(0, 0)] * len(front) + list(self.padding) + [(0, 0)], constant_values=_zero(x))
+        spatial = tuple(n + a + b for n, (a, b) in zip(self.input_shape[:-1], self.padding, strict=True))
+        padded = _zeros((*front, *spatial, self.input_shape[-1]), x)
+        inner = tuple(slice(a, a + n) for n, (a, _) in zip(self.input_shape[:-1], self.padding, strict=True))
+        padded[(..., *inner, slice(None))] = x
+        return padded
 
     def _forward(self, x: Array, kernel: Array) -> Array:
         front = lead(x, self.input_shape)
@@ -179,7 +183,7 @@ class TransposedConvMap(LinearMap):
         g, cin, cout = conv.groups, conv.kernel.shape[-1] // conv.groups, conv.kernel.shape[-2]
         for position, where in conv._windows():
             for c in range(cin):
-                grid = np.full((*front, *spatial, g), _zero(x), dtype=x.dtype)
+                grid = _zeros((*front, *spatial, g), x)
                 grid[where] = x[..., c::cin]
                 own = grid[(..., *inner, slice(None))]
                 weight = conv.kernel[position][:, c::cin].T.reshape(-1)
@@ -189,6 +193,9 @@ class TransposedConvMap(LinearMap):
         return TransposedConvMap(self.conv.with_kernel(change))
 
 
-def _zero(x: npt.NDArray[Any]) -> Any:
-    """A zero of the kind of ``x``'s entries (exact rationals and intervals come as object arrays)."""
-    return x.dtype.type(0) if x.dtype != np.dtype(object) else x.flat[0] * 0
+def _zeros(shape: Shape, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Zeros of the kind of ``x``'s entries (exact rationals and intervals come as object arrays)."""
+    zeros = np.zeros(shape, dtype=x.dtype)
+    if x.dtype == np.dtype(object):
+        zeros.fill(x.flat[0] * 0)  # keeps number types whole that are sequences to NumPy
+    return zeros

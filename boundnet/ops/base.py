@@ -26,11 +26,18 @@ class Tensor:
         centre: float64 evaluation, (N, *shape).
         radius: (N, *shape), nonnegative, inf where nothing is known.
         zero: True where the exact value and every computed one are exactly 0.
+        spread_of: the domain's own bound of |L D| for a linear map L, where it knows correlations.
     """
 
     centre: Array
     radius: Array
     zero: Mask
+    spread_of: Callable[[LinearMap], Array] | None = None
+
+    def spread(self, linear: LinearMap) -> Array:
+        """Bound of |L D| for this tensor's deviation D: |L| E, or less where the domain keeps correlations."""
+        plain = linear.absolute(self.radius)
+        return plain if self.spread_of is None else np.minimum(plain, self.spread_of(linear))
 
     @property
     def nonzero(self) -> Mask:
@@ -82,6 +89,10 @@ class Op(ABC):
     @abstractmethod
     def evaluate(self, machine: Any, *xs: Any) -> Any:
         """The op on ``machine``, in document order: the reference and the emulator run this."""
+
+    def forms(self) -> tuple[Callable[..., Any], ...]:
+        """Every evaluation form, form(machine, *xs): all equal in exact arithmetic, all covered by :meth:`local`."""
+        return (self.evaluate,)
 
     @abstractmethod
     def local(self, rounder: Rounder, *xs: Tensor) -> Local:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any, ClassVar
 
 import numpy as np
@@ -49,13 +48,9 @@ class Contract(Op):
 
     def evaluate(self, machine: Any, *xs: Any) -> Any:
         x, z = np.moveaxis(xs[0], self.axes[0] + 1, 1), np.moveaxis(xs[1], self.axes[1] + 1, 1)
-        total = None
-        for k in range(x.shape[1]):
-            left = x[:, k].reshape(x.shape[0], *x.shape[2:], *(1,) * (z.ndim - 2))
-            right = z[:, k].reshape(z.shape[0], *(1,) * (x.ndim - 2), *z.shape[2:])
-            product = machine.mul(left, right)
-            total = product if total is None else machine.add(total, product)
-        return total
+        left = (x[:, k].reshape(x.shape[0], *x.shape[2:], *(1,) * (z.ndim - 2)) for k in range(x.shape[1]))
+        right = (z[:, k].reshape(z.shape[0], *(1,) * (x.ndim - 2), *z.shape[2:]) for k in range(x.shape[1]))
+        return machine.sum_of_products(list(zip(left, right, strict=True)))
 
     def local(self, rounder: Rounder, *xs: Tensor) -> Local:
         x, z = xs
@@ -122,7 +117,7 @@ class Total(Op):
 
     def evaluate(self, machine: Any, *xs: Any) -> Any:
         axis = self.axis + 1
-        return np.expand_dims(reduce(machine.add, (np.take(xs[0], i, axis=axis) for i in range(xs[0].shape[axis]))), axis)
+        return machine.sum_of_products([(np.take(xs[0], [i], axis=axis), None) for i in range(xs[0].shape[axis])])
 
     def local(self, rounder: Rounder, *xs: Tensor) -> Local:
         (x,) = xs

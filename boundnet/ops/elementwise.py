@@ -42,7 +42,13 @@ class _Parametric(Op):
         return y
 
     def evaluate(self, machine: Any, *xs: Any) -> Any:
-        return self.programs()[0](machine, xs[0], *map(machine.parameter, self.parameters()))
+        return self.forms()[0](machine, *xs)
+
+    def forms(self) -> tuple[Callable[..., Any], ...]:
+        def form(program: Program) -> Callable[..., Any]:
+            return lambda machine, x: program(machine, x, *map(machine.parameter, self.parameters()))
+
+        return tuple(map(form, self.programs()))
 
 
 class _Affine(_Parametric):
@@ -199,7 +205,8 @@ class Activation(_Parametric):
         else:
             strip = smooth(f, x.centre, x.radius, value)
         error, overflow = rounder.program(f.programs, xs)
-        zero = strip.zero | (x.zero if f.zero_at_zero else False)
+        # A piece that is 0 is 0 in every execution only where no rounded literal can lead a run off it.
+        zero = (strip.zero & (error == 0.0)) | (x.zero if f.zero_at_zero else False)
         shape = x.centre.shape[1:]
         return Local((Diagonal(strip.slope, shape, shape),), np.where(zero, 0.0, error), zero, overflow & ~zero,
                      strip.shift, strip.strip, strip.cap)  # fmt: skip
@@ -230,7 +237,7 @@ class PReLU(_Parametric):
         return with_arrays(self, change, "alpha")  # type: ignore[no-any-return]
 
     def programs(self) -> tuple[Program, ...]:
-        return (lambda m, x, alpha: m.where(x, 0.0, x, m.mul(alpha, x)),)
+        return (lambda m, x, alpha: m.where(x, 0.0, x, m.mul(alpha, x), 1.0 + np.abs(self.alpha)),)
 
     def local(self, rounder: Rounder, *xs: Tensor) -> Local:
         (x,) = xs

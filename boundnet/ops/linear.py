@@ -216,8 +216,11 @@ class AveragePool(Op):
         total, cells = self.window(x.centre.shape[1:])
         summed = total.apply(x.centre)
         error, overflow = rounder.inner(total, x, None, summed, products=False, stored=False)
-        reached = up(np.abs(summed) + total.absolute(x.radius) + error, 2)
+        reached = up(np.abs(summed) + x.spread(total) + error, 2)
         rounding = rounder.divided(error, summed / cells, cells, reached)
+        if rounder.arithmetic is not None:
+            stored = up(reached / cells + rounding, 2)
+            overflow = overflow | rounder.arithmetic.overflows(np.zeros(()), stored)
         zero = total.count(x.nonzero) == 0.0
         return Local((_Mean(total, cells),), np.where(zero, 0.0, rounding), zero, overflow)
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boundnet.errors import GraphError
-from boundnet.maps import Select
+from boundnet.maps import WeightedSelect
 from boundnet.maps.conv import Pairs, conv_lengths
 from boundnet.ops.base import Local, Op, Shape, Tensor, require_rank
 from boundnet.rounder import Rounder
@@ -20,20 +20,24 @@ from boundnet.rounding import Array, Mask, up
 
 @dataclass(frozen=True)
 class Choice:
-    """Outcome of a maximum over the last axis: the winner where decided, an enclosure of the deviation elsewhere."""
+    """A maximum over the last axis: D_y = sum of weights * D + shift +- strip.
 
-    index: npt.NDArray[np.int64]
-    decided: Mask
+    ``weights``: (..., K), one-hot where the winner is decided, zero where the range alone is the thinner enclosure.
+    """
+
+    weights: Array
     shift: Array
     strip: Array
+    cap: Array
     zero: Mask
 
 
 def choose(centres: Array, radii: Array, zeros: Mask) -> Choice:
     """Maximum over the last axis of values within ``radii`` of ``centres`` (-inf centres never win).
 
-    One candidate, or several that are all exact: its deviation passes with slope 1.  Several: the
-    deviation lies in [max(x - E) - y~, max(x + E) - y~] over the candidates, slope 0.
+    One candidate, or several that are all exact: its deviation passes with slope 1.  Several: max(a, b) = a + relu(b - a),
+    candidate by candidate, with the thinnest strip of each relu (Singh et al. 2018); or slope 0 and the range
+    [max(x - E) - y~, max(x + E) - y~] where that is thinner.
     """
     with np.errstate(invalid="ignore"):
         low = np.nextafter(centres - radii, -np.inf)
@@ -48,15 +52,67 @@ def choose(centres: Array, radii: Array, zeros: Mask) -> Choice:
     exact = np.where(candidate, radii, 0.0).max(axis=-1) == 0.0
     winner = np.take_along_axis(centres, index[..., None], axis=-1)[..., 0]
     decided = ~several | exact
-    with np.errstate(invalid="ignore"):
-        top, bottom = high.max(axis=-1) - winner, best[..., 0] - winner
-        shift = 0.5 * top + 0.5 * bottom
-        usable = np.isfinite(shift)
-        shift = np.where(decided | ~usable, 0.0, shift)
-        strip = up(np.maximum(top - shift, shift - bottom), 2)
-    strip = np.where(decided, 0.0, np.where(usable, strip, np.inf))
+    weights = np.zeros(centres.shape)
+    np.put_along_axis(weights, index[..., None], 1.0, axis=-1)
+    shift, strip, cap = np.zeros(winner.shape), np.zeros(winner.shape), np.full(winner.shape, np.inf)
+    open_ = ~decided
+    if open_.any():
+        parts = (centres[open_], radii[open_], candidate[open_], low[open_], high[open_], index[open_])
+        weights[open_], shift[open_], strip[open_], cap[open_] = _undecided(*parts)
     zero = decided & np.take_along_axis(zeros, index[..., None], axis=-1)[..., 0]
-    return Choice(index, decided, shift, strip, zero)
+    return Choice(weights, shift, strip, cap, zero)
+
+
+def read_error(rounder: Rounder, zero: Mask) -> Array:
+    """A maximum rounds nothing, but under DAZ it may read, and return, a subnormal number as 0."""
+    rules = rounder.arithmetic
+    return np.where(zero | (rules is None or not rules.flushes_operands), 0.0, 0.0 if rules is None else rules.flush())
+
+
+def _undecided(
+    centres: Array, radii: Array, candidate: Mask, low: Array, high: Array, index: npt.NDArray[np.int64]
+) -> tuple[Array, Array, Array, Array]:
+    """Weights, shift, strip and cap for (M, K) windows with several candidates."""
+    rows = np.arange(len(centres))
+    winner = centres[rows, index]
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        top, bottom = high.max(axis=-1) - winner, low.max(axis=-1) - winner
+        flat_shift = 0.5 * top + 0.5 * bottom
+        usable = np.isfinite(flat_shift)
+        flat_shift = np.where(usable, flat_shift, 0.0)
+        flat_strip = np.where(usable, up(np.maximum(top - flat_shift, flat_shift - bottom), 2), np.inf)
+        cap = np.where(usable, up(np.maximum(np.abs(top), np.abs(bottom)), 1), np.inf)
+        weights = np.zeros(centres.shape)
+        weights[rows, index] = 1.0
+        shift, strip = np.zeros(len(rows)), np.zeros(len(rows))
+        # Radius of the running maximum's deviation: at most the largest of its candidates'.
+        reach = radii[rows, index]
+        order = np.argsort(-centres, axis=-1)
+        for k in range(centres.shape[-1]):
+            column = order[:, k]
+            live = candidate[rows, column] & (column != index)
+            # relu(-gap + D_c - D_max) with |D_c - D_max| <= s; the running centre stays the winner's.
+            gap = winner - centres[rows, column]
+            s = up(radii[rows, column] + reach, 1)
+            live &= s > gap
+            slope = np.where(live, np.clip(0.5 * (s - gap) / s, 0.0, 1.0), 0.0)
+            # Residual of relu(t - gap) - slope t on [-s, s]: convex, so extreme at -s, s and the kink t = gap.
+            ends = np.maximum(slope * s, np.maximum(s - gap, 0.0) - slope * s)
+            kink = -slope * gap
+            mid = 0.5 * (ends + kink)
+            half = up(np.maximum(np.abs(ends - mid), np.abs(mid - kink)) + (s + gap) * 2.0**-50, 4)
+            weights *= (1.0 - slope)[:, None]
+            weights[rows, column] += slope
+            shift = shift + np.where(live, mid, 0.0)
+            strip = strip + np.where(live, half, 0.0)
+            reach = np.where(live, np.maximum(reach, radii[rows, column]), reach)
+        # The weights carry up to 2 K roundings; each meets a deviation of at most its radius.
+        strip = up(strip + np.abs(shift) * (centres.shape[-1] * 2.0**-52), centres.shape[-1] + 2)
+        spread = np.where(candidate, radii, 0.0).max(axis=-1)
+        strip = up(strip + spread * (centres.shape[-1] * 2.0**-50), 2)
+        thinner = usable & np.isfinite(strip) & (strip < flat_strip)
+    weights = np.where(thinner[:, None], weights, 0.0)
+    return weights, np.where(thinner, shift, flat_shift), np.where(thinner, strip, flat_strip), cap
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,11 +172,9 @@ class MaxPool(Op):
         radii = np.where(real, x.radius.reshape(n, -1)[:, cells], 0.0)
         zeros = real & x.zero.reshape(n, -1)[:, cells]
         choice = choose(centres, radii, zeros)
-        picked = np.take_along_axis(np.broadcast_to(cells, centres.shape), choice.index[..., None], axis=-1)[..., 0]
-        output = cells.shape[:-1]
-        linear = Select(picked, choice.decided, shape, output)
-        blank = np.zeros((n, *output))
-        return Local((linear,), blank, choice.zero, blank > 0, choice.shift, choice.strip)
+        linear = WeightedSelect(np.maximum(cells, 0), choice.weights, shape)
+        error = read_error(rounder, choice.zero)
+        return Local((linear,), error, choice.zero, np.zeros(error.shape, dtype=np.bool_), choice.shift, choice.strip, choice.cap)
 
     def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
         cells = self._cells(xs[0].centre.shape[1:])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, ClassVar
@@ -10,13 +10,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from boundnet.errors import GraphError
+from boundnet.box import Box
 from boundnet.machines.base import Machine
+from boundnet.machines.running import RunningMachine, Tracked
 from boundnet.maps import Diagonal, LinearMap
 from boundnet.ops.base import Local, Op, Program, Shape, Tensor
 from boundnet.ops.elementwise import FLOATS
-from boundnet.ops.maxima import choose
+from boundnet.ops.maxima import choose, read_error
 from boundnet.rounder import Rounder
-from boundnet.rounding import Array, Mask, up
+from boundnet.rounding import Array, Mask, raise_tiny, up
 
 
 class _Merge(Op):
@@ -43,6 +45,9 @@ class _Merge(Op):
     def evaluate(self, machine: Any, *xs: Any) -> Any:
         return self.program(machine, *xs)
 
+    def forms(self) -> tuple[Callable[..., Any], ...]:
+        return (self.program,)
+
 
 def _shapes(xs: Sequence[Tensor]) -> tuple[list[Shape], Shape]:
     shapes = [x.centre.shape[1:] for x in xs]
@@ -53,26 +58,34 @@ def _spread(mask: Mask, count: int, shape: Shape) -> Mask:
     return np.broadcast_to(mask, (count, *shape))
 
 
-def _any_order(rounder: Rounder, programs: Sequence[Program], xs: Sequence[Tensor]) -> tuple[Array, Mask]:
-    """Error over the left fold and, for three terms or more in free order, over every other tree of additions.
+def _tree_sum(m: RunningMachine, terms: Sequence[Tracked]) -> Tracked:
+    """The terms added in any order.
 
     Each of the n - 1 additions is at most one operation on a sum of n magnitudes; errors add up along the tree
     (Higham 2002, section 4.2), amplified by no later operation since additions have slope 1.
     """
-    error, overflow = rounder.program(programs, xs)
+    rules = m.arithmetic
+    total, error = np.zeros(()), np.zeros(())
+    overflow: Mask = np.False_  # type: ignore[assignment]
+    for term in terms:
+        total, error = total + term.exact.magnitude, error + term.error
+        overflow = overflow | term.overflow
+    total, error = up(total, len(terms)), up(error, len(terms))
+    operands = 2.0 * rules.flush() if rules.flushes_operands else 0.0
+    for _ in range(len(terms) - 1):
+        error = up(error + rules.one_operation(up(total + error, 1)) + operands, 3)
+    reached = up(total + error, 1)
+    return Tracked(Box(-total, total), error, overflow | rules.overflows(reached, reached))
+
+
+def _free_order(rounder: Rounder, count: int) -> RunningMachine | None:
+    """A machine for :func:`_tree_sum` where ``count`` terms may be added in more than one order."""
     rules = rounder.arithmetic
-    if len(xs) > 2 and rules is not None and rules.order.kind != "sequential":
-        total = np.zeros(())
-        for x in xs:
-            total = total + up(np.abs(x.centre) + x.radius, 1)
-        total = up(total, len(xs))
-        bound = np.zeros(())
-        for _ in range(len(xs) - 1):
-            operands = 2.0 * rules.flush() if rules.flushes_operands else 0.0
-            bound = up(bound + rules.one_operation(up(total + bound, 1)) + operands, 3)
-        reached = up(total + bound, 1)
-        error, overflow = np.maximum(error, bound), overflow | rules.overflows(reached, reached)
-    return error, overflow
+    return RunningMachine(rules) if rules is not None and count > 2 and rules.order.kind != "sequential" else None
+
+
+def _variables(m: RunningMachine, xs: Sequence[Tensor]) -> list[Tracked]:
+    return [m.variable(Box.around(x.centre, x.radius)) for x in xs]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +97,11 @@ class Add(_Merge):
 
     def local(self, rounder: Rounder, *xs: Tensor) -> Local:
         shapes, output = _shapes(xs)
-        error, overflow = _any_order(rounder, (self.program,), xs)
+        error, overflow = rounder.program((self.program,), xs)
+        machine = _free_order(rounder, len(xs))
+        if machine is not None:
+            free = _tree_sum(machine, _variables(machine, xs))
+            error, overflow = np.maximum(error, free.error), overflow | free.overflow
         zero = np.logical_and.reduce([_spread(x.zero, len(xs[0].centre), output) for x in xs])
         others = sum(_spread(x.nonzero, len(xs[0].centre), output).astype(np.int64) for x in xs)
         one = np.ones(output)
@@ -119,6 +136,9 @@ class Average(_Merge):
     def program(self, m: Machine, *xs: Any) -> Any:
         return m.div(reduce(m.add, xs), m.constant(float(len(xs))))
 
+    def forms(self) -> tuple[Callable[..., Any], ...]:
+        return self.program, self._by_reciprocal, self._scaled_first
+
     def _by_reciprocal(self, m: Machine, *xs: Any) -> Any:
         return m.mul(reduce(m.add, xs), m.div(m.constant(1.0), m.constant(float(len(xs)))))
 
@@ -127,7 +147,13 @@ class Average(_Merge):
 
     def local(self, rounder: Rounder, *xs: Tensor) -> Local:
         shapes, output = _shapes(xs)
-        error, overflow = _any_order(rounder, (self.program, self._by_reciprocal, self._scaled_first), xs)
+        error, overflow = rounder.program((self.program, self._by_reciprocal, self._scaled_first), xs)
+        m = _free_order(rounder, len(xs))
+        if m is not None:
+            terms, count = _variables(m, xs), m.constant(float(len(xs)))
+            total, inverse = _tree_sum(m, terms), m.div(m.constant(1.0), count)
+            for free in (m.div(total, count), m.mul(total, inverse), _tree_sum(m, [m.div(x, count) for x in terms])):
+                error, overflow = np.maximum(error, free.error), overflow | free.overflow
         zero = np.zeros((len(xs[0].centre), *output), dtype=np.bool_)
         share = np.full(output, 1.0 / len(xs))
         maps = tuple(Diagonal(share, shape, output) for shape in shapes)
@@ -165,14 +191,16 @@ class Multiply(_Merge):
 
         The slopes' own float64 rounding (products of n - 1 centres) is part of it.
         """
-        size, first, rest = np.abs(xs[0].centre), xs[0].radius, np.zeros(())
+        size, first, rest = raise_tiny(np.abs(xs[0].centre)), xs[0].radius, np.zeros(())
         with np.errstate(invalid="ignore", over="ignore"):
             for x in xs[1:]:
-                magnitude = np.abs(x.centre)
+                magnitude = raise_tiny(np.abs(x.centre))
                 rest = rest * (magnitude + x.radius) + first * x.radius
                 first = first * magnitude + size * x.radius
                 size = size * magnitude
-            total = rest + first * (len(xs) * 2.0**-52) + 2.0**-1000 * (first > 0)
+            total = rest + first * (len(xs) * 2.0**-52)
+            for x in xs:  # slopes that underflow
+                total = total + np.where(x.radius > 0, 2.0**-1000 * (1.0 + x.radius), 0.0)
         return up(total, 6 * len(xs))
 
     def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
@@ -199,12 +227,9 @@ class _Extremum(_Merge):
         radii = np.stack([np.broadcast_to(x.radius, full) for x in xs], axis=-1)
         zeros = np.stack([np.broadcast_to(x.zero, full) for x in xs], axis=-1)
         choice = choose(centres, radii, zeros)
-        maps = tuple(
-            Diagonal((choice.decided & (choice.index == i)).astype(np.float64), shape, output)
-            for i, shape in enumerate(shapes)
-        )
-        return Local(maps, np.zeros(full), choice.zero, np.zeros(full, dtype=np.bool_), self.sign * choice.shift,
-                     choice.strip)  # fmt: skip
+        maps = tuple(Diagonal(choice.weights[..., i], shape, output) for i, shape in enumerate(shapes))
+        return Local(maps, read_error(rounder, choice.zero), choice.zero, np.zeros(full, dtype=np.bool_), self.sign * choice.shift,
+                     choice.strip, choice.cap)  # fmt: skip
 
     def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
         return np.maximum.reduce(np.broadcast_arrays(*radii))

@@ -6,7 +6,7 @@ Errors that numerator and denominator share cancel: only the others' part 1 - p 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -30,15 +30,15 @@ class Shares:
     rounding: Array
 
 
-def enclose(centre: Array, pair_radius: Array) -> Box:
-    """Softmax over the last axis where every difference x_j - x_k is within ``pair_radius`` of the centre's.
+def enclose(centre: Array, pair_low: Array) -> Box:
+    """Softmax over the last axis from enclosures of all differences.
 
     Args:
         centre: (..., n).
-        pair_radius: (..., n, n), entry [j, k] for x_j - x_k.
+        pair_low: (..., n, n): x_j - x_k is at least the centre's difference + pair_low[j, k].
     """
     difference = Box.exactly(centre[..., :, None]) - Box.exactly(centre[..., None, :])
-    wide = difference + Box(-pair_radius, pair_radius)
+    wide = difference + Box(pair_low, -np.swapaxes(pair_low, -1, -2))
     ratio = wide.function("exp")
     n = centre.shape[-1]
     off = ~np.eye(n, dtype=np.bool_)
@@ -96,7 +96,7 @@ def shares(arithmetic: Arithmetic, centre: Array, radius: Array, exact: Box) -> 
     unit, keep = rules.relative(rules.accumulate), rules.relative(rules.storage) if rules.widens else 0.0
     one_op = up(np.float64(unit + keep + unit * keep), 3)  # type: ignore[arg-type]
     tiny = rules.absolute(rules.accumulate) + rules.flush() + (rules.absolute(rules.storage) if rules.widens else 0.0)
-    ulp = rules.functions.of("exp")
+    ulp = rules.ulp("exp")
     theta = 2.0 * ulp * rules.accumulate.unit_roundoff
     theta = up(np.float64(theta + keep + theta * keep), 3)  # type: ignore[arg-type]
     exp_tiny = tiny + max(ulp, 0.5) * rules.accumulate.smallest_subnormal
@@ -202,7 +202,7 @@ class _Normalized(Op):
         top = reduce(m.maximum, parts)
         shifted = [m.sub(part, top) for part in parts]
         raised = [m.function("exp", part) for part in shifted]
-        return shifted, raised, reduce(m.add, raised)
+        return shifted, raised, m.sum_of_products([(part, None) for part in raised])
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,6 +218,14 @@ class Softmax(_Normalized):
     def evaluate(self, machine: Any, *xs: Any) -> Any:
         _, raised, total = self._exponentials(machine, xs[0])
         return np.stack([machine.div(part, total) for part in raised], axis=self.axis + 1)
+
+    def _by_reciprocal(self, machine: Any, *xs: Any) -> Any:
+        _, raised, total = self._exponentials(machine, xs[0])
+        inverse = machine.div(machine.constant(1.0), total)
+        return np.stack([machine.mul(part, inverse) for part in raised], axis=self.axis + 1)
+
+    def forms(self) -> tuple[Callable[..., Any], ...]:
+        return self.evaluate, self._by_reciprocal
 
     def local(self, rounder: Rounder, *xs: Tensor) -> Local:
         (x,) = xs
@@ -286,7 +294,7 @@ class LogSoftmax(_Normalized):
         with np.errstate(invalid="ignore", divide="ignore"):
             carried = np.where(sum_error < 0.5, up(-np.log1p(-np.minimum(sum_error, 0.5)), 12), np.inf)
         size = up(np.float64(np.log(n) + 1.0), 4)  # type: ignore[arg-type]
-        ulp = rules.functions.of("log")
+        ulp = rules.ulp("log")
         log = 2.0 * ulp * rules.accumulate.unit_roundoff * size + max(ulp, 0.5) * rules.accumulate.smallest_subnormal
         log_error = up(carried + rules.store(size, np.asarray(log)) + rules.flush(), 4)[..., None]
         last = rules.one_operation(up(distance + size + shifted + log_error, 3))

@@ -72,7 +72,13 @@ class _Move(Op):
         return self.linear(xs[0].shape[1:]).move(xs[0])
 
     def evaluate(self, machine: Any, *xs: Any) -> Any:
-        return self.linear(xs[0].shape[1:]).move(xs[0], machine.constant(0.0))
+        (x,) = xs
+        index = self.linear(x.shape[1:]).index
+        y = x.reshape(len(x), -1)[:, np.maximum(index, 0)]
+        blank = index < 0
+        if np.any(blank):
+            y[:, blank] = np.broadcast_to(machine.constant(0.0), (len(x), np.count_nonzero(blank)))
+        return y
 
     def local(self, rounder: Rounder, *xs: Tensor) -> Local:
         linear = self.linear(xs[0].centre.shape[1:])

@@ -1,0 +1,202 @@
+"""The command line.  Only options are declared here: what a command needs is imported when it runs."""
+
+from __future__ import annotations
+
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from boundnet.commands.session import INTERRUPTED, session
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    help="Rigorous bounds on the rounding errors of trained Keras networks.",
+)
+
+
+class Fma(str, Enum):
+    """Values of --fma."""
+
+    yes = "yes"
+    no = "no"
+    either = "either"
+
+
+class Rounding(str, Enum):
+    """Values of --rounding."""
+
+    nearest = "nearest"
+    stochastic = "stochastic"
+    toward_zero = "toward_zero"
+    any = "any"
+
+
+class Subnormals(str, Enum):
+    """Values of --subnormals."""
+
+    gradual = "gradual"
+    ftz = "ftz"
+    ftz_daz = "ftz+daz"
+    either = "either"
+
+
+class Bias(str, Enum):
+    """Values of --bias."""
+
+    any = "any"
+    first = "first"
+    last = "last"
+    separate = "separate"
+
+
+class Domain(str, Enum):
+    """Values of --domain."""
+
+    auto = "auto"
+    interval = "interval"
+    affine = "affine"
+
+
+class Rule(str, Enum):
+    """Values of --decision."""
+
+    auto = "auto"
+    argmax = "argmax"
+    sign = "sign"
+    none = "none"
+
+
+class Engine(str, Enum):
+    """Values of --reference."""
+
+    arb = "arb"
+    mpmath = "mpmath"
+    pyinterval = "pyinterval"
+
+
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A Keras file: .h5, .hdf5 or .keras.", show_default=False)]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option("--input-shape", metavar="NAME=SIZES", help="Sizes that the model leaves open, such as image=28,28,1."),
+]
+
+
+def _option(name: str, text: str, metavar: str | None = None) -> typer.models.OptionInfo:
+    info: typer.models.OptionInfo = typer.Option(name, help=text, metavar=metavar, show_default=False)
+    return info
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"boundnet {version('boundnet')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def analyze(
+    model: Model,
+    inputs: Annotated[list[str] | None, _option(
+        "--inputs", "What to analyse, exact as given: .npy, .npz or .npz:key, .csv (a sample a row), an image or a folder of images; "
+        "NAME=FILE if the model has several inputs. Repeat for more.", "FILE")] = None,
+    input_shape: Shapes = None,
+    resize: Annotated[tuple[int, int] | None, _option("--resize", "Resize images to this height and width.", "H W")] = None,
+    scale: Annotated[str | None, _option("--scale", "Images: input = pixel * S + O with pixels in 0..255; 1/255 works.", "S")] = None,
+    offset: Annotated[str | None, _option("--offset", "Images: see --scale.", "O")] = None,
+    samples: Annotated[int | None, _option("--samples", "Analyse only the first N inputs, or draw N.", "N")] = None,
+    input_range: Annotated[tuple[float, float] | None, _option(
+        "--input-range", "Range of the random inputs that are drawn without --inputs [0 1].", "LO HI")] = None,
+    seed: Annotated[int, _option("--seed", "Seed of the random inputs [0].", "N")] = 0,
+    arithmetic: Annotated[str | None, _option(
+        "--arithmetic", "The machine: a preset (see `boundnet formats`) [binary32].", "PRESET")] = None,
+    storage: Annotated[str | None, _option("--format", "Format of tensors in memory; float(p,e) and fixed(i,f) work too.", "F")] = None,
+    accumulate: Annotated[str | None, _option("--accumulate", "Format in which sums run.", "F")] = None,
+    order: Annotated[str | None, _option("--order", "Order of sums: any, sequential, pairwise, pairwise(n), blocked(n).", "O")] = None,
+    fma: Annotated[Fma | None, _option("--fma", "Whether multiply-adds are fused.")] = None,
+    rounding: Annotated[Rounding | None, _option("--rounding", "Of every operation.")] = None,
+    subnormals: Annotated[Subnormals | None, _option("--subnormals", "Kept or flushed to zero.")] = None,
+    bias: Annotated[Bias | None, _option("--bias", "Where a bias enters its sum.")] = None,
+    domain: Annotated[Domain, _option("--domain", "Abstract domain [auto].")] = Domain.auto,
+    decision: Annotated[Rule, _option("--decision", "What the outputs decide [auto: by the last layer].")] = Rule.auto,
+    reference: Annotated[Engine | None, _option("--reference", "Also compute the exact outputs to certified digits.")] = None,
+    json: Annotated[Path | None, _option("--json", "Write all results (docs/results.md).", "OUT")] = None,
+    html: Annotated[Path | None, _option("--html", "Write a page to read.", "OUT")] = None,
+    csv: Annotated[Path | None, _option("--csv", "Write a table with a row per output value.", "OUT")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict only.")] = False,
+) -> None:  # fmt: skip
+    """Bound the rounding errors of MODEL for given inputs.
+
+    The first line printed is the verdict. Exit code: 0 all predictions proved (or none to prove and every bound finite),
+    1 not proved, 2 wrong use or input, 3 internal error.
+    """
+    with session():
+        from boundnet.commands.analyze import run
+        from boundnet.commands.request import Request
+
+        options = {"name": arithmetic, "storage": storage, "accumulate": accumulate, "order": order, "fma": _value(fma),
+                   "rounding": _value(rounding), "subnormals": _value(subnormals), "bias": _value(bias)}  # fmt: skip
+        files = {kind: path for kind, path in (("json", json), ("csv", csv), ("html", html)) if path is not None}
+        code = run(Request(
+            model, inputs or (), input_shape or (), resize, scale, offset, samples, input_range, seed, options, domain.value,
+            decision.value, _value(reference), files, quiet,
+        ))  # fmt: skip
+    raise typer.Exit(code)
+
+
+@app.command()
+def graph(
+    model: Model,
+    input_shape: Shapes = None,
+    graphml: Annotated[Path | None, _option("--graphml", "Write GraphML.", "OUT")] = None,
+    dot: Annotated[Path | None, _option("--dot", "Write Graphviz DOT.", "OUT")] = None,
+    json: Annotated[Path | None, _option("--json", "Write node-link JSON.", "OUT")] = None,
+) -> None:
+    """Show the operations that MODEL is made of."""
+    with session():
+        from boundnet.commands.graph import run
+
+        files = {kind: path for kind, path in (("graphml", graphml), ("dot", dot), ("json", json)) if path is not None}
+        run(model, input_shape or (), files)
+
+
+@app.command()
+def formats() -> None:
+    """List number formats, arithmetic presets and function accuracies."""
+    with session():
+        from boundnet.commands.formats import run
+
+        run()
+
+
+def _value(choice: Enum | None) -> str | None:
+    return None if choice is None else str(choice.value)
+
+
+def main() -> None:
+    """Entry point of the ``boundnet`` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

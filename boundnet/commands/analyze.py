@@ -1,0 +1,81 @@
+"""``boundnet analyze``: check everything that can be wrong, bound, write the files, print."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Any
+
+from rich.console import Console
+
+import boundnet
+from boundnet.arithmetic import Arithmetic
+from boundnet.commands.progress import Meter
+from boundnet.commands.request import Request
+from boundnet.commands.session import NOT_PROVED, note, silence, width
+from boundnet.errors import OutputError
+from boundnet.figures import printable
+from boundnet.frontends import load
+from boundnet.graph import LayerGraph
+from boundnet.load_images import Pixels, parse_number
+from boundnet.load_inputs import Loaded, load_inputs
+from boundnet.results import Analysis
+
+Report = Callable[[Analysis, Any], None]
+
+
+def run(request: Request) -> int:
+    """Do what ``request`` asks and return the exit code.
+
+    Raises:
+        BoundNetError: something is wrong with the request, the model or the inputs; nothing has been written.
+    """
+    started = time.perf_counter()
+    request.check()
+    rules = boundnet.build(request.arithmetic.get("name"), **{k: v for k, v in request.arithmetic.items() if k != "name"})
+    pixels = Pixels(request.resize, parse_number(request.scale or "1", "--scale"), parse_number(request.offset or "0", "--offset"))
+    reports = {kind: _report(kind) for kind in ("console", *request.files)}
+    with Meter(request.quiet) as meter:
+        graph = load(request.model, request.shapes())
+        loaded = load_inputs(graph, request.inputs, pixels) if request.inputs else None
+        opened = time.perf_counter() - started
+        analysis = _analyze(graph, loaded, rules, request, meter)
+    timings = {**analysis.timings, "load": opened, "total": time.perf_counter() - started}
+    analysis = dataclasses.replace(analysis, timings=timings, command=request.command())
+    for kind, path in request.files.items():
+        reports[kind](analysis, path)
+    _print(analysis, reports["console"], loaded, request)
+    return 0 if analysis.proved else NOT_PROVED
+
+
+def _report(kind: str) -> Report:
+    """The report of that name, from the entry points ``boundnet.reports``."""
+    for point in entry_points(group="boundnet.reports", name=kind):
+        report: Report = point.load()
+        return report
+    raise OutputError(f"no {kind} report is installed; install BoundNet again (pip install .)")
+
+
+def _analyze(graph: LayerGraph, loaded: Loaded | None, rules: Arithmetic, request: Request, meter: Meter) -> Analysis:
+    return boundnet.analyze(
+        graph, loaded.inputs if loaded else None, rules,
+        domain=request.domain, samples=request.samples, input_range=request.input_range or (0.0, 1.0), seed=request.seed,
+        reference=request.reference, decision=request.decision, source=loaded.source if loaded else None, progress=meter,
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+def _print(analysis: Analysis, report: Report, loaded: Loaded | None, request: Request) -> None:
+    """The console report; a reader who leaves early changes neither files nor exit code."""
+    try:
+        if request.quiet:
+            print(printable(analysis.verdict), flush=True)
+            return
+        report(analysis, Console(width=width(), highlight=False))
+        for kind, path in request.files.items():
+            print(f"{kind.upper()} written to {path}", flush=True)
+    except BrokenPipeError:
+        silence()
+    for line in loaded.notes if loaded else ():
+        note(line)

@@ -1,0 +1,118 @@
+"""The options of ``boundnet analyze``, checked as far as that needs no model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from boundnet.errors import InputError, OutputError
+from boundnet.files import check_destination
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options, as given.
+
+    Attributes:
+        arithmetic: keyword arguments of :func:`boundnet.build` ("name" for its first), None where not given.
+        files: report name -> destination.
+    """
+
+    model: Path
+    inputs: Sequence[str] = ()
+    input_shapes: Sequence[str] = ()
+    resize: tuple[int, int] | None = None
+    scale: str | None = None
+    offset: str | None = None
+    samples: int | None = None
+    input_range: tuple[float, float] | None = None
+    seed: int = 0
+    arithmetic: Mapping[str, str | None] = field(default_factory=dict)
+    domain: str = "auto"
+    decision: str = "auto"
+    reference: str | None = None
+    files: Mapping[str, Path] = field(default_factory=dict)
+    quiet: bool = False
+
+    def check(self) -> None:
+        """Raise InputError or OutputError for what can be told before any work."""
+        check_files(self.files, {"the model": [self.model], "the inputs": [path for spec in self.inputs for path in _paths(spec)]})
+        if self.samples is not None and self.samples < 1:
+            raise InputError(f"--samples {self.samples}: at least 1 is needed")
+        pixels = [f"--{name}" for name in ("resize", "scale", "offset") if getattr(self, name) is not None]
+        if pixels and not self.inputs:
+            raise InputError(f"{pixels[0]} is for images: give them with --inputs")
+        if self.resize is not None and min(self.resize) < 1:
+            raise InputError(f"--resize {self.resize[0]} {self.resize[1]}: give a height and a width in pixels")
+        if self.input_range is not None:
+            low, high = self.input_range
+            if self.inputs:
+                raise InputError("--input-range is for random inputs; leave it out with --inputs")
+            if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+                raise InputError(f"--input-range {low:g} {high:g}: give two finite numbers, the smaller one first")
+        if self.seed < 0:
+            raise InputError(f"--seed {self.seed}: give a number that is not negative")
+
+    def shapes(self) -> dict[str, tuple[int, ...]] | None:
+        """``NAME=8,8,1`` -> {NAME: (8, 8, 1)}; see :func:`parse_shapes`."""
+        return parse_shapes(self.input_shapes)
+
+    def command(self) -> tuple[str, ...]:
+        """A command line that repeats the analysis, without its files."""
+        words = ["boundnet", "analyze", str(self.model)]
+        for option, values in (
+            ("--inputs", [[text] for text in self.inputs]),
+            ("--input-shape", [[text] for text in self.input_shapes]),
+            ("--resize", [self.resize] if self.resize else []),
+            ("--input-range", [[repr(end) for end in self.input_range]] if self.input_range else []),
+        ):
+            for value in values:
+                words += [option, *map(str, value)]
+        names = {"name": "--arithmetic", "storage": "--format"}
+        single = {
+            "--scale": self.scale, "--offset": self.offset, "--samples": self.samples, "--seed": self.seed or None,
+            **{names.get(key, f"--{key}"): value for key, value in self.arithmetic.items()},
+            "--domain": None if self.domain == "auto" else self.domain,
+            "--decision": None if self.decision == "auto" else self.decision,
+            "--reference": self.reference,
+        }  # fmt: skip
+        for option, given in single.items():
+            words += [] if given is None else [option, str(given)]
+        return tuple(words)
+
+
+def check_files(files: Mapping[str, Path], sources: Mapping[str, Sequence[Path]]) -> None:
+    """Raise OutputError unless every destination (by option) can be written and none is another one or a source."""
+    taken = {path.resolve(): what for what, paths in sources.items() for path in paths}
+    for kind, path in files.items():
+        check_destination(path)
+        what = taken.get(path.resolve())
+        if what is not None and (path.is_file() or not path.exists()):
+            raise OutputError(f"{path}: --{kind} would overwrite {what}")
+        taken[path.resolve()] = f"--{kind}"
+
+
+def parse_shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]] | None:
+    """Shapes by input name, None if there are none.
+
+    Raises:
+        InputError: one is not of the form NAME=SIZES.
+    """
+    shapes = {}
+    for text in texts:
+        name, _, sizes = text.rpartition("=")
+        try:
+            shapes[name] = tuple(int(size) for size in sizes.split(","))
+        except ValueError:
+            shapes[name] = ()
+        if not name or not shapes[name] or min(shapes[name]) < 1:
+            raise InputError(f"--input-shape {text}: give NAME=SIZES without the batch axis, such as image=28,28,1")
+    return shapes or None
+
+
+def _paths(spec: str) -> list[Path]:
+    """Files that an --inputs argument may mean: FILE, FILE:key, NAME=FILE."""
+    forms = {spec, spec.rpartition(":")[0], spec.partition("=")[2]}
+    return [Path(form) for form in forms if form and Path(form).is_file()]

@@ -1,0 +1,65 @@
+"""Exit codes and streams, the same for every subcommand."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from boundnet.errors import BoundNetError
+from boundnet.figures import printable
+
+NOT_PROVED = 1
+ERROR = 2
+INTERNAL = 3
+INTERRUPTED = 130
+_WIDTH = 120
+"""Columns where the output is no terminal and COLUMNS doesn't say."""
+
+
+@contextmanager
+def session() -> Iterator[None]:
+    """Turn errors into one message on stderr and an exit code: 2 for the user's, 3 for BoundNet's own, 130 for Ctrl-C."""
+    try:
+        yield
+    except BoundNetError as error:
+        _fail(str(error), ERROR)
+    except MemoryError:
+        _fail("not enough memory; give fewer --samples, or --domain interval", ERROR)
+    except KeyboardInterrupt:
+        _fail("interrupted; nothing was written", INTERRUPTED)
+    except BrokenPipeError:
+        silence()
+        raise typer.Exit(ERROR) from None
+    except typer.Exit:
+        raise
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        _fail("internal error, please report it with the lines above; no bound was computed", INTERNAL)
+
+
+def _fail(message: str, code: int) -> None:
+    sys.stdout.flush()
+    lines = [printable(line) for line in message.splitlines()]
+    print("boundnet: error: " + "\n".join(lines), file=sys.stderr)
+    raise typer.Exit(code) from None
+
+
+def silence() -> None:
+    """Send further output nowhere: the reader of our pipe has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def width() -> int | None:
+    """Width for a console: None lets a terminal, or COLUMNS, decide."""
+    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDTH
+
+
+def note(message: str) -> None:
+    """A remark on stderr."""
+    print(f"boundnet: {printable(message)}", file=sys.stderr)

@@ -1,0 +1,253 @@
+"""The public oracle: does a bound hold for executions that really round?
+
+:func:`check_bound` tests one op, :func:`check_graph` a network.  Both compare emulated executions
+(:mod:`boundnet.machines.emulated`) and certified exact values (:mod:`boundnet.reference.arb`) with what the rules claim; no tolerance anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from boundnet.adjoint import adjoint
+from boundnet.arithmetic import Arithmetic
+from boundnet.domains import AffineDomain, Domain, IntervalDomain
+from boundnet.domains.base import noise_of
+from boundnet.errors import BoundNetError
+from boundnet.forward import Trace, forward
+from boundnet.graph import LayerGraph
+from boundnet.machines.emulated import ADVERSARIES, EmulatedMachine
+from boundnet.ops.base import Local, Op, Tensor
+from boundnet.reference.apply import apply_map, certain_functions, exceeds
+from boundnet.reference.arb import ArbMachine
+from boundnet.reference.evaluate import evaluate
+from boundnet.reference.objects import Objects
+from boundnet.rounder import Rounder
+from boundnet.rounding import Array, Mask, raise_tiny
+
+BITS = 320
+SKIPS = (0.0, 0.0, 0.3)
+
+
+class BoundViolation(BoundNetError, AssertionError):
+    """A conforming execution left a bound: a defect of the analyzer.  The message says how to reproduce it."""
+
+
+def check_bound(
+    op: Op, inputs: Sequence[Array], arithmetic: Arithmetic, *, radius: Sequence[Array] | None = None,
+    zero: Sequence[Mask] | None = None, trials: int = 12, seed: int = 0, exact: bool = True,
+) -> Local:  # fmt: skip
+    """Try to refute the local rule of ``op`` about ``inputs``.
+
+    Args:
+        inputs: centres, one (N, *shape) array each; rounded to the storage format where ``radius`` is None.
+        radius: how far executions' inputs may be from the centres; 0 by default.
+        zero: which inputs are exactly zero in every execution; by default those with centre and radius 0.
+        trials: emulated executions, each with its own inputs, order, directions and form.
+        exact: whether the exact value, too, is compared with the rule for the exact network.
+
+    Returns:
+        The rule's local form in ``arithmetic``.
+
+    Raises:
+        BoundViolation: an execution left the bound.
+    """
+    rng = np.random.default_rng(seed)
+    machine = ArbMachine(BITS)
+    centres = [np.asarray(x, dtype=np.float64) for x in inputs]
+    if radius is None:
+        centres = [arithmetic.storage.round(x) for x in centres]
+    radii = [np.zeros(x.shape) for x in centres] if radius is None else [np.asarray(r, dtype=np.float64) for r in radius]
+    masks = [(c == 0.0) & (r == 0.0) for c, r in zip(centres, radii, strict=True)] if zero is None else zero
+    tensors = [Tensor(c, r, z) for c, r, z in zip(centres, radii, masks, strict=True)]
+    with np.errstate(all="ignore"):
+        claim = _Claim(op, tensors, arithmetic, machine)
+        for trial in range(trials):
+            adversary = ADVERSARIES[trial % len(ADVERSARIES)]
+            skip = float(rng.choice(SKIPS))
+            xs = [_stored_inside(t, arithmetic, rng) for t in tensors]
+            emulator = emulate(arithmetic, rng, machine, adversary, skip)
+            form = op.forms()[trial % len(op.forms())]
+            note = f"seed {seed}, trial {trial}, adversary {adversary}, skip {skip}, form {trial % len(op.forms())}"
+            claim.check(form(emulator, *xs), xs, note)
+        if exact:
+            own = _Claim(op, tensors, None, machine)
+            for trial in range(min(trials, 4)):
+                xs = [_inside(t, rng) for t in tensors]
+                own.check(None, xs, f"seed {seed}, exact value, trial {trial}")
+    return claim.local
+
+
+def emulate(
+    arithmetic: Arithmetic, rng: np.random.Generator, machine: ArbMachine, adversary: Any = None, skip: float = 0.0
+) -> EmulatedMachine:
+    """An emulator, with certified functions where binary64's own are not accurate enough to stand for exact ones."""
+    narrow = arithmetic.accumulate.precision <= 40 and min(arithmetic.functions.ulps.values()) > 0.5 - arithmetic.nearest
+    plain = narrow and all(k > 0.5 for name, k in arithmetic.functions.ulps.items() if name != "sqrt")
+    return EmulatedMachine(arithmetic, rng, adversary, skip, None if plain else certain_functions(machine))
+
+
+class _Claim:
+    """What a rule says about one op at one point, and whether a run agrees."""
+
+    def __init__(self, op: Op, tensors: Sequence[Tensor], arithmetic: Arithmetic | None, machine: ArbMachine) -> None:
+        self.op, self.tensors, self.arithmetic, self.machine = op, tensors, arithmetic, machine
+        self.local = op.local(Rounder(arithmetic), *tensors)
+        self.centre = op.centre(*(t.centre for t in tensors))
+        domain = IntervalDomain()
+        names = tuple(map(str, range(len(tensors))))
+        for name, tensor in zip(names, tensors, strict=True):
+            domain.enter(name, tensor.radius)
+        self.radius = domain.push("y", names, self.local)
+
+    def check(self, computed: Array | None, xs: Sequence[Array], note: str) -> None:
+        """Compare a run with the claim; ``computed`` None stands for the exact value."""
+        m, local = self.machine, self.local
+        certain = [m.parameter(x) for x in xs]
+        exact = self.op.evaluate(m, *certain)
+        result: Any = exact if computed is None else m.parameter(computed)
+        rounding = raise_tiny(np.where(local.overflow, np.inf, local.rounding))
+        if computed is not None:
+            self._refute(exceeds(result - exact, rounding), "its rounding bound", result, exact, rounding, xs, note)
+        predicted = m.parameter(self.centre if local.shift is None else self.centre)
+        if local.shift is not None:
+            predicted = predicted + m.parameter(np.broadcast_to(local.shift, self.centre.shape))
+        for linear, x, t in zip(local.maps, certain, self.tensors, strict=True):
+            predicted = predicted + apply_map(m, linear, x - m.parameter(t.centre))
+        noise = raise_tiny(np.broadcast_to(noise_of(local), self.centre.shape))
+        self._refute(exceeds(result - predicted, noise), "its strip", result, predicted, noise, xs, note)
+        away = exceeds(result - m.parameter(self.centre), self.radius)
+        self._refute(away, "its radius", result, m.parameter(self.centre), self.radius, xs, note)
+        blank = np.where(local.zero, 0.0, np.inf)
+        self._refute(exceeds(result, blank), "its zero mask", result, exact, blank, xs, note)
+
+    def _refute(
+        self, violated: Mask, what: str, result: Objects, expected: Objects, bound: Array, xs: Sequence[Array], note: str
+    ) -> None:
+        if not np.any(violated):
+            return
+        at = tuple(int(i) for i in np.argwhere(violated)[0])
+        distance = result[at] - expected[at]
+        rules = "the exact network" if self.arithmetic is None else describe(self.arithmetic)
+        shown = "\n".join(f"  x{i} = {_show(x)}, radius {_show(t.radius)}" for i, (x, t) in enumerate(zip(xs, self.tensors, strict=True)))
+        raise BoundViolation(
+            f"{self.op.describe()} left {what} in {int(np.count_nonzero(violated))} elements, first {at}:\n"
+            f"  value {result[at].str(25)}, expected {expected[at].str(25)}, distance {distance.str(12)}, "
+            f"bound {float(bound[at])!r}\n  {rules}\n  {note}\n{shown}"
+        )
+
+
+def describe(arithmetic: Arithmetic) -> str:
+    """One line with all that a run depends on."""
+    a = arithmetic
+    return (
+        f"{a.storage.name} / {a.accumulate.name}, order {a.order}, fma {a.fma}, rounding {a.rounding}, "
+        f"subnormals {a.subnormals}, bias {a.bias}, functions {a.functions.name}"
+    )
+
+
+def _show(x: Array) -> str:
+    return np.array2string(np.asarray(x), precision=17, threshold=24, separator=", ").replace("\n", " ")
+
+
+def _inside(tensor: Tensor, rng: np.random.Generator) -> Array:
+    """Random values within the radius of the centre, often at its ends."""
+    share = rng.choice([-1.0, 1.0, 0.0, 2.0], size=tensor.centre.shape)
+    share = np.where(share == 2.0, rng.uniform(-1.0, 1.0, size=share.shape), share)
+    if rng.random() < 0.3:
+        share = np.full(share.shape, rng.choice([-1.0, 1.0]))
+    x = tensor.centre + share * np.where(np.isfinite(tensor.radius), tensor.radius, 0.0)
+    low, high = np.nextafter(tensor.centre - tensor.radius, np.inf), np.nextafter(tensor.centre + tensor.radius, -np.inf)
+    x = np.where(tensor.radius == 0.0, tensor.centre, np.clip(x, np.minimum(low, tensor.centre), np.maximum(high, tensor.centre)))
+    return np.where(tensor.zero, 0.0, x)
+
+
+def _stored_inside(tensor: Tensor, arithmetic: Arithmetic, rng: np.random.Generator) -> Array:
+    """The same, as values of the storage format where one lies in range."""
+    x = _inside(tensor, rng)
+    inwards = np.where(x > tensor.centre, arithmetic.storage.round(x, "down"), arithmetic.storage.round(x, "up"))
+    good = (inwards - tensor.centre) * (x - tensor.centre) >= 0.0
+    return np.where((tensor.radius > 0.0) & good & np.isfinite(inwards), inwards, x)
+
+
+def check_graph(
+    graph: LayerGraph, inputs: Sequence[Array], arithmetic: Arithmetic, *, trials: int = 12, seed: int = 0,
+    domains: Sequence[str] = ("interval", "affine"),
+) -> dict[str, Array]:  # fmt: skip
+    """Try to refute the bounds of a whole network at one sample (batch axes of length 1).
+
+    At every node |computed - centre| <= radius in ``arithmetic``, |exact - centre| <= radius of the exact network, and
+    |computed - exact| <= their sum; at the outputs the same for adjoint rows.
+
+    Returns:
+        node -> bound of |computed - exact| by the last of ``domains``.
+
+    Raises:
+        BoundViolation: an execution left the bound.
+    """
+    rng = np.random.default_rng(seed)
+    machine = ArbMachine(BITS)
+    traces = {name: [_trace(graph, inputs, rules, name) for rules in (arithmetic, None)] for name in domains}
+    exact = evaluate(graph, inputs, machine)
+    with np.errstate(all="ignore"):
+        for name, (_, own) in traces.items():
+            _compare(graph, own, exact, machine, f"{name} domain, exact network, seed {seed}", rng)
+        for trial in range(trials):
+            adversary, skip = ADVERSARIES[trial % len(ADVERSARIES)], float(rng.choice(SKIPS))
+            emulator = emulate(arithmetic, rng, machine, adversary, skip)
+            computed = {k: machine.parameter(v) for k, v in run(graph, inputs, emulator).items()}
+            for name, (trace, own) in traces.items():
+                note = f"{name} domain, {describe(arithmetic)}, seed {seed}, trial {trial}, adversary {adversary}, skip {skip}"
+                _compare(graph, trace, computed, machine, note, rng)
+                for node in graph.topological():
+                    bound = trace.tensors[node].radius + own.tensors[node].radius
+                    violated = exceeds(computed[node] - exact[node], bound * (1.0 + 2.0**-52))
+                    _fail(violated, node, graph, computed[node], exact[node], bound, note)
+    trace, own = traces[domains[-1]]
+    return {node: trace.tensors[node].radius + own.tensors[node].radius for node in graph.topological()}
+
+
+def run(graph: LayerGraph, inputs: Sequence[Array], emulator: EmulatedMachine) -> dict[str, Array]:
+    """One emulated execution of a whole network: every node's stored value."""
+    values = {name: emulator.cast(x) for name, x in zip(graph.inputs, inputs, strict=True)}
+    for name in graph.topological():
+        if name not in values:
+            forms = graph.op(name).forms()
+            form = forms[int(emulator.rng.integers(len(forms)))]
+            values[name] = form(emulator, *(values[source] for source in graph.inputs_of(name)))
+    return values
+
+
+def _trace(graph: LayerGraph, inputs: Sequence[Array], arithmetic: Arithmetic | None, domain: str) -> Trace:
+    consumers = {name: graph.consumers(name) for name in graph.topological()}
+    made: Domain = IntervalDomain() if domain == "interval" else AffineDomain(consumers)
+    return forward(graph, inputs, Rounder(arithmetic), made)
+
+
+def _compare(
+    graph: LayerGraph, trace: Trace, values: dict[str, Objects], machine: ArbMachine, note: str, rng: np.random.Generator
+) -> None:
+    for node in graph.topological():
+        tensor = trace.tensors[node]
+        centre = machine.parameter(tensor.centre)
+        _fail(exceeds(values[node] - centre, tensor.radius), node, graph, values[node], centre, tensor.radius, note)
+        blank = np.where(tensor.zero, 0.0, np.inf)
+        _fail(exceeds(values[node], blank), node, graph, values[node], centre, blank, note + ", zero mask")
+    for node in graph.outputs:
+        size = values[node].size
+        rows = np.concatenate([np.eye(size)[rng.integers(size)][None], rng.choice([-1.0, 0.0, 1.0, 0.37], size=(2, size))])
+        claim = adjoint(trace, node, rows.reshape(len(rows), 1, *graph.shape(node)))
+        deviation = (values[node] - machine.parameter(trace.tensors[node].centre)).ravel()
+        met = np.array([[sum((d * float(r) for d, r in zip(deviation, row, strict=True)), machine.number(0.0))] for row in rows])
+        _fail(exceeds(met, claim.bound), node, graph, met, met, claim.bound, note + ", adjoint row")
+
+
+def _fail(violated: Mask, node: str, graph: LayerGraph, value: Objects, centre: Objects, bound: Array, note: str) -> None:
+    if np.any(violated):
+        at = tuple(int(i) for i in np.argwhere(violated)[0])
+        raise BoundViolation(
+            f"node {node!r} ({graph.op(node).describe()}) left its bound in {int(np.count_nonzero(violated))} elements, first {at}: "
+            f"value {value[at].str(20)}, reference {centre[at].str(20)}, bound {float(np.broadcast_to(bound, violated.shape)[at])!r}\n  {note}"
+        )

@@ -1,0 +1,58 @@
+"""The console report: verdict first, then tables, then what it all rests on."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from boundnet.figures import count_text, printable, seconds_text
+from boundnet.results import Analysis
+from boundnet_reports.rows import Table, facts, layer_rows, sample_rows, summary_lines
+
+MOST_SAMPLES = 20
+_COLOURS = {"PROVED": "bold green", "BOUNDED": "bold green"}
+
+
+def report(analysis: Analysis, destination: Console | None = None) -> None:
+    """Print ``analysis`` to ``destination``, by default a console on stdout.  Names in it are never read as markup."""
+    console = destination or Console(highlight=False)
+    verdict = printable(analysis.verdict)
+    _line(console, verdict, _COLOURS.get(verdict.partition(":")[0], "bold red"))
+    for warning in analysis.warnings:
+        _line(console, f"WARNING: {printable(warning)}", "yellow")
+    console.print()
+    for key, value in facts(analysis).items():
+        if key != "domain":
+            _line(console, f"{key}: {value}")
+    for line in summary_lines(analysis):
+        _line(console, line)
+    console.print()
+    _table(console, layer_rows(analysis))
+    table, left = sample_rows(analysis, MOST_SAMPLES)
+    _table(console, table)
+    if left:
+        rest = ", those not proved first" if analysis.summary.total else ""
+        _line(console, f"{count_text(left, 'more sample')} left out here{rest}; --json, --csv and --html hold more", "dim")
+    console.print()
+    _line(console, "This holds if:", "bold")
+    for assumption in analysis.assumptions:
+        _line(console, f"  - {printable(assumption)}")
+    _line(console, f"domain: {facts(analysis)['domain']}")
+    _line(console, "time: " + ", ".join(f"{printable(key)} {seconds_text(value)}" for key, value in analysis.timings.items()))
+
+
+def _line(console: Console, text: str, style: str = "") -> None:
+    """One line of text, wrapped by the terminal only, so that it can be searched for and copied."""
+    console.print(Text(text, style=style), soft_wrap=True)
+
+
+def _table(console: Console, table: Table) -> None:
+    drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in table.headings:
+        number = heading in table.numeric
+        drawn.add_column(heading, justify="right" if number else "left", no_wrap=number, overflow="fold")
+    for row in table.rows:
+        drawn.add_row(*map(Text, row))
+    console.print(drawn)

@@ -1,0 +1,42 @@
+"""The CSV report: a row for every output value of every sample, numbers with all their digits."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+
+import numpy as np
+
+from boundnet.files import replacing
+from boundnet.results import Analysis, Sample
+
+COLUMNS = (
+    "index", "output", "element", "value", "absolute_bound", "relative_bound", "representation_error", "rounding_bound",
+    "class", "margin", "margin_bound", "proved",
+)  # fmt: skip
+
+
+def report(analysis: Analysis, destination: str | os.PathLike[str]) -> None:
+    """Write ``analysis`` to the file ``destination``; ``element`` is the index within the output, axes apart by spaces.
+
+    Raises:
+        OutputError: it can't be written; nothing changes.
+    """
+    with replacing(destination) as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for sample in analysis.samples:
+            writer.writerows(_rows(sample))
+
+
+def _rows(sample: Sample) -> Iterator[tuple[object, ...]]:
+    found = sample.decision
+    decided: tuple[object, ...] = ("", "", "", "")
+    if found is not None:
+        decided = (found.class_index, repr(found.margin), repr(found.margin_bound), str(found.proved).lower())
+    for output in sample.outputs:
+        parts = (output.value, output.absolute_bound, output.relative_bound, output.representation_error, output.rounding_bound)
+        for at in np.ndindex(output.value.shape):
+            numbers = (repr(float(part[at])) for part in parts)
+            yield (sample.index, output.name, " ".join(map(str, at)), *numbers, *decided)

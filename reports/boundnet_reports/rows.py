@@ -1,0 +1,133 @@
+"""What tables show, as text: the same on the console and on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from boundnet.figures import bound_text, floor_text, printable, share_text, shape_text, value_text
+from boundnet.results import Analysis, Layer, OutputBound, Sample
+
+_FEW = 3
+"""Outputs with so many values are shown whole."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Headings, rows of the same length, and which columns are numbers."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: frozenset[str]
+
+
+def layer_rows(analysis: Analysis) -> Table:
+    """One row a layer."""
+    shares = any(layer.error_share > 0 for layer in analysis.layers)
+    rows = tuple(
+        (
+            printable(layer.name), printable(layer.kind), shape_text(layer.shape), _range(layer), bound_text(layer.absolute_bound),
+            share_text(layer.error_share) if shares else "-", "may overflow" if layer.may_overflow else "",
+        )
+        for layer in analysis.layers
+    )  # fmt: skip
+    headings = ("layer", "kind", "shape", "range", "error bound", "share", "overflow")
+    return Table(headings, rows, frozenset({"shape", "range", "error bound", "share"}))
+
+
+def sample_rows(analysis: Analysis, limit: int) -> tuple[Table, int]:
+    """One row a sample, those not proved first, and how many samples were left out."""
+    chosen = sorted(analysis.samples, key=lambda s: (s.decision is None or s.decision.proved, s.index))[:limit]
+    decided = any(sample.decision for sample in chosen)
+    referenced = any(sample.reference for sample in chosen)
+    headings = ["sample"]
+    if decided:
+        headings += ["class", "margin", "margin's bound", "proved"]
+    headings += ["output", "error bound"]
+    if referenced:
+        headings += ["float64 centre off by"]
+    rows = []
+    for sample in sorted(chosen, key=lambda s: s.index):
+        row = [str(sample.index)]
+        if decided:
+            row += _decision(sample)
+        row += [_values(sample), bound_text(_largest(sample))]
+        if referenced:
+            row += [bound_text(sample.reference.centre_error) if sample.reference else ""]
+        rows.append(tuple(row))
+    return Table(tuple(headings), tuple(rows), frozenset(headings) - {"proved", "output"}), len(analysis.samples) - len(chosen)
+
+
+def summary_lines(analysis: Analysis) -> list[str]:
+    """The figures over all samples, a sentence each."""
+    summary, inputs = analysis.summary, analysis.inputs
+    in_u = summary.max_absolute_bound_in_u
+    size = f" = {bound_text(in_u)} u of {analysis.arithmetic['storage']}" if in_u is not None else ""
+    lines = [
+        f"outputs: |computed - exact| <= {bound_text(summary.max_absolute_bound)}{size}, median {bound_text(summary.median_absolute_bound)}"
+    ]
+    if summary.max_logit_bound is not None and summary.median_logit_bound is not None:
+        lines.append(f"logits: <= {bound_text(summary.max_logit_bound)}, median {bound_text(summary.median_logit_bound)}")
+    cast = max((float(np.max(np.abs(o.representation_error), initial=0.0)) for s in analysis.samples for o in s.outputs), default=0.0)
+    if cast != 0.0:
+        lines.append(f"of this, casting weights and inputs changes outputs by about {value_text(cast, cast)}; the rest is rounding")
+    if summary.total:
+        lines.append(f"decisions ({summary.decision_rule}): {summary.proved} of {summary.total} proved")
+    lines.append(f"inputs: {inputs.source} ({inputs.count}{' boxes' if inputs.box else ''})")
+    return [printable(line) for line in lines]
+
+
+def facts(analysis: Analysis) -> Mapping[str, str]:
+    """What was analysed, under which rules."""
+    model, rules = analysis.model, analysis.arithmetic
+    fields = ("storage", "accumulate", "order", "fma", "rounding", "subnormals", "bias")
+    found = {
+        "model": f"{model.path or model.name} ({model.parameters:,} parameters)",
+        "sha256": model.sha256 or "",
+        "arithmetic": f"{rules['name']} ({', '.join(f'{field} {rules[field]}' for field in fields)})",
+        "guarantee": analysis.guarantee,
+        "domain": f"{analysis.domain.used} (asked for: {analysis.domain.requested}): {analysis.domain.reason}",
+    }
+    return {key: printable(value) for key, value in found.items() if value}
+
+
+def _range(layer: Layer) -> str:
+    return f"{floor_text(layer.low)} .. {bound_text(layer.high)}"
+
+
+def _decision(sample: Sample) -> list[str]:
+    found = sample.decision
+    if found is None:
+        return ["", "", "", ""]
+    proved = "yes" if found.proved else "NO"
+    if found.proved and found.probabilities_separated is False:
+        proved = "yes, but probabilities may tie"
+    return [str(found.class_index), floor_text(found.margin), bound_text(found.margin_bound), proved]
+
+
+def _largest(sample: Sample) -> float:
+    return max((float(np.max(output.absolute_bound, initial=0.0)) for output in sample.outputs), default=0.0)
+
+
+def _values(sample: Sample) -> str:
+    """All values of small outputs; of others the one of the predicted class, or the largest."""
+    several = len(sample.outputs) > 1
+    return "; ".join((f"{printable(o.name)}: " if several else "") + _value(o, sample) for o in sample.outputs)
+
+
+def _value(output: OutputBound, sample: Sample) -> str:
+    value, bound = output.value.ravel(), output.absolute_bound.ravel()
+    shown: Sequence[int] = range(value.size)
+    prefix = ""
+    if value.size > _FEW:
+        found = sample.decision
+        fits = found is not None and found.runner_up is not None and len(sample.outputs) == 1 and found.class_index < value.size
+        at = found.class_index if found is not None and fits else int(np.argmax(np.abs(value)))
+        shown = [at]
+        prefix = f"[{', '.join(map(str, np.unravel_index(at, output.value.shape)))}] "
+    if output.low is not None and output.high is not None:
+        low, high = output.low.ravel(), output.high.ravel()
+        return prefix + ", ".join(f"{floor_text(float(low[i]))} .. {bound_text(float(high[i]))}" for i in shown)
+    return prefix + ", ".join(value_text(float(value[i]), float(bound[i])) for i in shown)
