@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from boundnet.commands.choices import Bias, Domain, Engine, Fma, Rounding, Rule, Subnormals
 from boundnet.commands.session import INTERRUPTED, session
 
 app = typer.Typer(
@@ -19,66 +20,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     help="Rigorous bounds on the rounding errors of trained Keras networks.",
 )
-
-
-class Fma(str, Enum):
-    """Values of --fma."""
-
-    yes = "yes"
-    no = "no"
-    either = "either"
-
-
-class Rounding(str, Enum):
-    """Values of --rounding."""
-
-    nearest = "nearest"
-    stochastic = "stochastic"
-    toward_zero = "toward_zero"
-    any = "any"
-
-
-class Subnormals(str, Enum):
-    """Values of --subnormals."""
-
-    gradual = "gradual"
-    ftz = "ftz"
-    ftz_daz = "ftz+daz"
-    either = "either"
-
-
-class Bias(str, Enum):
-    """Values of --bias."""
-
-    any = "any"
-    first = "first"
-    last = "last"
-    separate = "separate"
-
-
-class Domain(str, Enum):
-    """Values of --domain."""
-
-    auto = "auto"
-    interval = "interval"
-    affine = "affine"
-
-
-class Rule(str, Enum):
-    """Values of --decision."""
-
-    auto = "auto"
-    argmax = "argmax"
-    sign = "sign"
-    none = "none"
-
-
-class Engine(str, Enum):
-    """Values of --reference."""
-
-    arb = "arb"
-    mpmath = "mpmath"
-    pyinterval = "pyinterval"
 
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A Keras file: .h5, .hdf5 or .keras.", show_default=False)]
@@ -103,7 +44,9 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _main(
-    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     pass
 
@@ -112,11 +55,11 @@ def _main(
 def analyze(
     model: Model,
     inputs: Annotated[list[str] | None, _option(
-        "--inputs", "What to analyse, exact as given: .npy, .npz or .npz:key, .csv (a sample a row), an image or a folder of images; "
-        "NAME=FILE if the model has several inputs. Repeat for more.", "FILE")] = None,
+        "--inputs", "What to analyse, exact as given: .npy, .npz or .npz:key, .csv (a sample a row), an image or a folder "
+        "of images; NAME=FILE if the model has several inputs. Repeat for more.", "FILE")] = None,
     input_shape: Shapes = None,
     resize: Annotated[tuple[int, int] | None, _option("--resize", "Resize images to this height and width.", "H W")] = None,
-    scale: Annotated[str | None, _option("--scale", "Images: input = pixel * S + O with pixels in 0..255; 1/255 works.", "S")] = None,
+    scale: Annotated[str | None, _option("--scale", "Images: input = pixel * S + O, such as 1/255.", "S")] = None,
     offset: Annotated[str | None, _option("--offset", "Images: see --scale.", "O")] = None,
     samples: Annotated[int | None, _option("--samples", "Analyse only the first N inputs, or draw N.", "N")] = None,
     input_range: Annotated[tuple[float, float] | None, _option(
@@ -124,16 +67,16 @@ def analyze(
     seed: Annotated[int, _option("--seed", "Seed of the random inputs [0].", "N")] = 0,
     arithmetic: Annotated[str | None, _option(
         "--arithmetic", "The machine: a preset (see `boundnet formats`) [binary32].", "PRESET")] = None,
-    storage: Annotated[str | None, _option("--format", "Format of tensors in memory; float(p,e) and fixed(i,f) work too.", "F")] = None,
+    storage: Annotated[str | None, _option("--format", "Format of tensors in memory; float(p,e) works too.", "F")] = None,
     accumulate: Annotated[str | None, _option("--accumulate", "Format in which sums run.", "F")] = None,
-    order: Annotated[str | None, _option("--order", "Order of sums: any, sequential, pairwise, pairwise(n), blocked(n).", "O")] = None,
+    order: Annotated[str | None, _option("--order", "Order of sums: any, sequential, pairwise(n), blocked(n).", "O")] = None,
     fma: Annotated[Fma | None, _option("--fma", "Whether multiply-adds are fused.")] = None,
     rounding: Annotated[Rounding | None, _option("--rounding", "Of every operation.")] = None,
     subnormals: Annotated[Subnormals | None, _option("--subnormals", "Kept or flushed to zero.")] = None,
     bias: Annotated[Bias | None, _option("--bias", "Where a bias enters its sum.")] = None,
     domain: Annotated[Domain, _option("--domain", "Abstract domain [auto].")] = Domain.auto,
     decision: Annotated[Rule, _option("--decision", "What the outputs decide [auto: by the last layer].")] = Rule.auto,
-    reference: Annotated[Engine | None, _option("--reference", "Also compute the exact outputs to certified digits.")] = None,
+    reference: Annotated[Engine | None, _option("--reference", "Also compute exact outputs to certified digits.")] = None,
     json: Annotated[Path | None, _option("--json", "Write all results (docs/results.md).", "OUT")] = None,
     html: Annotated[Path | None, _option("--html", "Write a page to read.", "OUT")] = None,
     csv: Annotated[Path | None, _option("--csv", "Write a table with a row per output value.", "OUT")] = None,

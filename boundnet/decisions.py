@@ -32,7 +32,7 @@ def decide(
             if probabilities is not None:
                 value, bound = probabilities[0][n], probabilities[1][n]
                 others = np.arange(len(value)) != best
-                separated = bool(np.all((value[best] - bound[best] > value[others] + bound[others])))
+                separated = bool(np.all(value[best] - bound[best] > value[others] + bound[others]))
             results.append(_argmax(best, exact[n], machine[n], rows[0], rows[1], n, separated))
         else:
             results.append(None)
@@ -44,22 +44,24 @@ def _sign(exact: Array, machine: Array, machine_bound: Array, exact_bound: Array
     positive = logit > 0
     sign = 1.0 if positive else -1.0
     proved = bool(sign * logit > exact_bound[0]) and bool(sign * cast > machine_bound[0])
-    total = up(np.abs(cast - logit) + machine_bound[0] + exact_bound[0], 3)  # type: ignore[arg-type]
+    total = up(np.abs(cast - logit) + machine_bound[0] + exact_bound[0], 3)
     return Decision(int(positive), None, abs(logit), float(total), proved)
 
 
 def _argmax(best: int, exact: Array, machine: Array, ours: Rows, theirs: Rows, n: int, separated: bool | None) -> Decision:
-    assert ours.pairs is not None and theirs.pairs is not None
+    first, second = ours.pairs, theirs.pairs
+    assert first is not None
+    assert second is not None
     rivals = np.flatnonzero(np.arange(len(exact)) != best)
     margin_exact = (exact[best] - exact[rivals]) * (1.0 - 2.0**-51)
     margin_cast = (machine[best] - machine[rivals]) * (1.0 - 2.0**-51)
-    bound_cast, bound_exact = -ours.pairs[n, best, rivals], -theirs.pairs[n, best, rivals]
+    bound_cast, bound_exact = -first[n, best, rivals], -second[n, best, rivals]
     holds = (margin_exact > bound_exact) & (margin_cast > bound_cast)
     with np.errstate(invalid="ignore"):
         slack = np.where(np.isfinite(bound_cast), margin_cast - bound_cast, -np.inf)
         closest = int(np.argmin(np.where(np.isfinite(slack), slack, margin_cast - 1e300)))
     own = (np.abs(margin_cast) + np.abs(margin_exact)) * 2.0**-50
-    both = [np.maximum(np.abs(r.pairs[n, best, rivals]), np.abs(r.pairs[n, rivals, best])) for r in (ours, theirs)]
+    both = [np.maximum(np.abs(p[n, best, rivals]), np.abs(p[n, rivals, best])) for p in (first, second)]
     total = up(np.abs(margin_cast - margin_exact) + own + both[0] + both[1], 4)
     return Decision(best, int(rivals[closest]), float(margin_exact[closest]), float(total[closest]),
                     bool(holds.all()) and len(rivals) > 0, separated)  # fmt: skip

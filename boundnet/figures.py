@@ -80,7 +80,7 @@ def _plain(number: Decimal) -> str:
     if number == 0:
         return "0"
     exponent = number.adjusted()
-    if -5 <= exponent <= 6:
+    if -4 <= exponent <= 6:
         return f"{number:f}"
     mantissa = number.scaleb(-exponent, context=_WIDE)
     return f"{mantissa:f}e{exponent:+03d}"

@@ -59,12 +59,12 @@ def load_images(path: Path, shape: tuple[int, ...], pixels: Pixels, notes: list[
         files = [entry for entry in inside if entry.suffix.lower() in SUFFIXES]
         if not files:
             raise InputError(f"{path}: no images in this folder ({', '.join(SUFFIXES)})")
-        others = len(inside) - len(files)
-        notes.append(f"{path}: {len(files)} images in order of their names" + (f", {others} other files ignored" if others else ""))
+        others = f", {len(inside) - len(files)} other files ignored" if len(inside) > len(files) else ""
+        notes.append(f"{path}: {len(files)} images in order of their names{others}")
     if pixels.resize is not None:
         notes.append(f"images resized to {pixels.resize[0]} x {pixels.resize[1]} (bilinear, rounded to whole pixels)")
     if pixels.scale == 1 and pixels.offset == 0:
-        notes.append("pixels are used as 0..255; if the model was trained on scaled ones, give --scale (such as 1/255) and --offset")
+        notes.append("pixels are used as 0..255; if the model takes scaled ones, give --scale (such as 1/255) and --offset")
     table = pixels.table()
     if not np.isfinite(table).all():
         raise InputError("--scale and --offset take pixels out of the range of binary64")
@@ -88,7 +88,8 @@ def _read(file: Path, shape: tuple[int, ...], pixels: Pixels) -> np.ndarray[Any,
     except InputError:
         raise
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise InputError(f"{file}: not a readable image ({str(error).splitlines()[0] if str(error) else type(error).__name__})") from error
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{file}: not a readable image ({why})") from error
     return (np.moveaxis(array, -1, 0) if first else array).reshape(shape)
 
 
@@ -112,4 +113,4 @@ def _layout(file: Path, shape: tuple[int, ...], size: tuple[int, int]) -> tuple[
         raise InputError(f"{at}, the model takes {shape[1]} x {shape[2]}; give --resize {shape[1]} {shape[2]}")
     if len(shape) == 2:
         raise InputError(f"{at}, the model takes {shape[0]} x {shape[1]}; give --resize {shape[0]} {shape[1]}")
-    raise InputError(f"{at} don't fit the model's input of shape {shape}; give numbers as .npy, or --resize where pixels fit")
+    raise InputError(f"{at} don't fit the model's input of shape {shape}; give --resize with sizes that do, or a .npy file")

@@ -42,8 +42,8 @@ def load_inputs(graph: LayerGraph, specs: Sequence[str], pixels: Pixels | None =
     """Read ``--inputs`` arguments for ``graph``.
 
     Args:
-        specs: ``X.npy``, ``X.npz``, ``X.npz:key``, ``X.csv``, an image, a folder of images, each perhaps as ``NAME=FILE`` for a
-            model with several inputs.  Several without names are samples in turn.
+        specs: ``X.npy``, ``X.npz``, ``X.npz:key``, ``X.csv``, an image, a folder of images, each perhaps as ``NAME=FILE``
+            for a model with several inputs.  Several without names are samples in turn.
         pixels: how pixels become numbers.
 
     Raises:
@@ -106,7 +106,8 @@ def _read(text: str, shape: tuple[int, ...], pixels: Pixels, notes: list[str]) -
             return _read_csv(path, shape, notes)
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror or error})") from error
-    raise InputError(f"{path}: unknown kind of inputs; give .npy, .npz, .csv, an image ({', '.join(SUFFIXES)}) or a folder of images")
+    kinds = ", ".join(SUFFIXES)
+    raise InputError(f"{path}: unknown kind of inputs; give .npy, .npz, .csv, an image ({kinds}) or a folder of images")
 
 
 def _split_key(text: str) -> tuple[Path, str | None]:
@@ -136,7 +137,8 @@ def _load(path: Path) -> Any:
 
 def _damaged(path: Path, error: Exception) -> InputError:
     if "pickle" in str(error).lower():
-        return InputError(f"{path}: no plain array of numbers (it holds Python objects, which are never loaded, or isn't a NumPy file)")
+        why = "it holds Python objects, which are never loaded, or isn't a NumPy file"
+        return InputError(f"{path}: no plain array of numbers ({why})")
     first = (str(error).splitlines() or [type(error).__name__])[0]
     return InputError(f"{path}: not a readable NumPy file ({first}); it may be truncated, save it again")
 
@@ -175,7 +177,7 @@ def _from_archive(path: Path, key: str | None, notes: list[str]) -> Numbers:
             key = next((usual for usual in _USUAL_KEYS if usual in keys), None)
             if key is None:
                 raise InputError(f"{path}: holds several arrays ({listed}); choose one with {path}:KEY")
-            notes.append(f"{path}: took array {key!r} of {listed}; choose another with {path}:KEY")
+            notes.append(f"{path}: took array {key!r} of {listed}; choose another with FILE.npz:KEY")
         return _member(path, archive, key)
 
 

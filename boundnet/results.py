@@ -28,13 +28,17 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class InputInfo:
-    """What was analysed.  ``synthetic``: inputs drawn at random because none were given; ``box``: ranges, one a sample."""
+    """What was analysed.
+
+    ``synthetic``: inputs drawn at random because none were given; ``box``: ranges, one a sample; ``notes``: choices made in reading.
+    """
 
     source: str
     count: int
     synthetic: bool = False
     box: bool = False
     seed: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

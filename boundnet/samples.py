@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from boundnet.adjoint import curvature_share
 from boundnet.decisions import decide
 from boundnet.heads import Head, bound_rows, softmax_bound
-from boundnet.inputs import take
 from boundnet.layers import LayerTable
 from boundnet.results import DomainInfo, LogitBound, OutputBound, Sample
-from boundnet.rounding import Array, up
+from boundnet.rounding import Array, Mask, up
 from boundnet.runs import Runner, Runs
 
 Progress = Callable[[str, int, int], None]
@@ -37,36 +37,44 @@ def bound_samples(
             progress("bounding", len(found), count)
 
     note()
-    while len(found) < count:
-        at = len(found)
-        if runner.requested == "affine" and runner.affine_fits:
-            runs = runner.affine(take(values, at, at + 1))
-            if runs is not None:
-                part = LayerTable(runner.graph)
-                found.extend(_samples(runs, heads, runner, at, part)[0])
-                table.merge(part)
-                refined += 1
-                note()
-                continue
-        stop = min(count, at + runner.chunk())
+    def keep(runs: Runs, indices: npt.NDArray[np.int64]) -> Mask:
         part = LayerTable(runner.graph)
-        runs = runner.intervals(take(values, at, stop))
-        chunk, curved = _samples(runs, heads, runner, at, part)
-        wanted = np.flatnonzero(curved > CURVED) if runner.requested == "auto" and runner.affine_fits else np.zeros(0, int)
-        if len(wanted) == 0:
+        bounded, curved = _samples(runs, heads, runner, indices, part)
+        worth = runner.requested == "auto" and runner.affine_fits
+        wanted = curved > CURVED if worth else np.zeros(len(indices), dtype=np.bool_)
+        if not wanted.any():
             table.merge(part)
-            found.extend(chunk)
+            found.extend(bounded)
             note()
+            return wanted
+        rest = indices[~wanted]
+        if len(rest):
+            again = LayerTable(runner.graph)
+            found.extend(_samples(runner.intervals([x[rest] for x in values]), heads, runner, rest, again)[0])
+            table.merge(again)
+        return wanted
+
+    def refine(index: int) -> bool:
+        indices = np.array([index])
+        runs = runner.affine([x[indices] for x in values]) if runner.affine_fits else None
+        part = LayerTable(runner.graph)
+        bounded, _ = _samples(runs or runner.intervals([x[indices] for x in values]), heads, runner, indices, part)
+        table.merge(part)
+        found.extend(bounded)
+        note()
+        return runs is not None
+
+    at = 0
+    while at < count:
+        if runner.requested == "affine" and runner.affine_fits:
+            refined += refine(at)
+            at += 1
             continue
-        for n in range(stop - at):
-            one = take(values, at + n, at + n + 1)
-            sharper = runner.affine(one) if n in wanted and runner.affine_fits else None
-            refined += sharper is not None
-            part = LayerTable(runner.graph)
-            runs = sharper or runner.intervals(one)
-            found.extend(_samples(runs, heads, runner, at + n, part)[0])
-            table.merge(part)
-            note()
+        indices = np.arange(at, min(count, at + runner.chunk()))
+        wanted = keep(runner.intervals([x[indices] for x in values]), indices)
+        refined += sum(refine(int(index)) for index in indices[wanted])
+        at += len(indices)
+    found.sort(key=lambda sample: sample.index)
     return found, table, _explain(runner, refined, count)
 
 
@@ -86,7 +94,9 @@ def _explain(runner: Runner, refined: int, count: int) -> DomainInfo:
     return DomainInfo(runner.requested, used, reason)
 
 
-def _samples(runs: Runs, heads: list[Head], runner: Runner, start: int, table: LayerTable) -> tuple[list[Sample], Array]:
+def _samples(
+    runs: Runs, heads: list[Head], runner: Runner, indices: npt.NDArray[np.int64], table: LayerTable
+) -> tuple[list[Sample], Array]:
     """Results of one chunk, and the largest share of any sample's bounds that nonlinearity causes: (N,)."""
     rules = runner.arithmetic
     table.add(runs)
@@ -130,7 +140,8 @@ def _samples(runs: Runs, heads: list[Head], runner: Runner, start: int, table: L
             shape = runs.exact.graph.shape(node)
             for n in range(count):
                 logits[n] = LogitBound(flat[n].reshape(shape), total[n].reshape(shape)) if node != head.output else None
-    return [Sample(start + n, tuple(outputs[n]), logits[n], decisions[n]) for n in range(count)], curved
+    samples = [Sample(int(i), tuple(outputs[n]), logits[n], decisions[n]) for n, i in enumerate(indices)]
+    return samples, curved
 
 
 def _together(centre: Array, cast: Array, ours: Array, theirs: Array) -> Array:

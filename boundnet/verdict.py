@@ -20,24 +20,27 @@ def verdict(
     what = _inputs(inputs)
     size = _size(summary.max_absolute_bound, samples)
     if summary.total and summary.proved == summary.total:
-        head = f"PROVED: rounding in {arithmetic.name} can't change the class of {'the' if inputs.count == 1 else 'any of'} {what}"
+        which = "the" if inputs.count == 1 else "any of"
+        head = f"PROVED: rounding in {arithmetic.name} can't change the class of {which} {what}"
         return f"{head}; {size}." if math.isfinite(summary.max_absolute_bound) else f"{head}; but {_where_lost(layers)}."
     if not math.isfinite(summary.max_absolute_bound):
         lost = sum(not _finite(sample) for sample in samples)
         still = f"; class proved for {summary.proved} of {summary.total}" if summary.total else ""
-        return f"NO BOUND for {lost} of {what} in {arithmetic.name}: {_where_lost(layers)}{still}. {_remedies(arithmetic, True)}"
+        head = f"NO BOUND for {lost} of {what} in {arithmetic.name}: {_where_lost(layers)}{still}"
+        return f"{head}. {_remedies(arithmetic, True)}"
     vague = certain_digits(samples) == 0
     if not summary.total:
         head = f"BOUNDED: {what} in {arithmetic.name}, {size}; no decision to prove"
         return f"{head}. {_cause(layers, vague)} {_remedies(arithmetic)}" if vague else f"{head}."
+    rest = "the rest" if summary.proved else "it" if inputs.count == 1 else "they"
     return (
-        f"NOT PROVED: class proved for {summary.proved} of {what} in {arithmetic.name}, the rest may or may not change; "
+        f"NOT PROVED: class proved for {summary.proved} of {what} in {arithmetic.name}, {rest} may or may not change; "
         f"{size}. {_cause(layers, vague)} {_remedies(arithmetic)}"
     )
 
 
 def certain_digits(samples: Sequence[Sample]) -> int | None:
-    """Significant decimal digits of each sample's largest output that rounding leaves right, at least; None if all are exact.
+    """Significant decimal digits of each sample's largest output that rounding leaves right; None if all are exact.
 
     With d digits, |computed - exact| is at most half a unit of the d-th digit of the largest |value| of that output.
     """

@@ -14,7 +14,7 @@ import boundnet
 from boundnet.arithmetic import Arithmetic
 from boundnet.commands.progress import Meter
 from boundnet.commands.request import Request
-from boundnet.commands.session import NOT_PROVED, note, silence, width
+from boundnet.commands.session import NOT_PROVED, silence, width
 from boundnet.errors import OutputError
 from boundnet.figures import printable
 from boundnet.frontends import load
@@ -35,7 +35,8 @@ def run(request: Request) -> int:
     started = time.perf_counter()
     request.check()
     rules = boundnet.build(request.arithmetic.get("name"), **{k: v for k, v in request.arithmetic.items() if k != "name"})
-    pixels = Pixels(request.resize, parse_number(request.scale or "1", "--scale"), parse_number(request.offset or "0", "--offset"))
+    scale, offset = parse_number(request.scale or "1", "--scale"), parse_number(request.offset or "0", "--offset")
+    pixels = Pixels(request.resize, scale, offset)
     reports = {kind: _report(kind) for kind in ("console", *request.files)}
     with Meter(request.quiet) as meter:
         graph = load(request.model, request.shapes())
@@ -43,10 +44,11 @@ def run(request: Request) -> int:
         opened = time.perf_counter() - started
         analysis = _analyze(graph, loaded, rules, request, meter)
     timings = {**analysis.timings, "load": opened, "total": time.perf_counter() - started}
-    analysis = dataclasses.replace(analysis, timings=timings, command=request.command())
+    inputs = dataclasses.replace(analysis.inputs, notes=loaded.notes if loaded else ())
+    analysis = dataclasses.replace(analysis, timings=timings, inputs=inputs, command=request.command())
     for kind, path in request.files.items():
         reports[kind](analysis, path)
-    _print(analysis, reports["console"], loaded, request)
+    _print(analysis, reports["console"], request)
     return 0 if analysis.proved else NOT_PROVED
 
 
@@ -63,10 +65,10 @@ def _analyze(graph: LayerGraph, loaded: Loaded | None, rules: Arithmetic, reques
         graph, loaded.inputs if loaded else None, rules,
         domain=request.domain, samples=request.samples, input_range=request.input_range or (0.0, 1.0), seed=request.seed,
         reference=request.reference, decision=request.decision, source=loaded.source if loaded else None, progress=meter,
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
 
 
-def _print(analysis: Analysis, report: Report, loaded: Loaded | None, request: Request) -> None:
+def _print(analysis: Analysis, report: Report, request: Request) -> None:
     """The console report; a reader who leaves early changes neither files nor exit code."""
     try:
         if request.quiet:
@@ -75,7 +77,5 @@ def _print(analysis: Analysis, report: Report, loaded: Loaded | None, request: R
         report(analysis, Console(width=width(), highlight=False))
         for kind, path in request.files.items():
             print(f"{kind.upper()} written to {path}", flush=True)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # the latter is how rich reports a broken pipe
         silence()
-    for line in loaded.notes if loaded else ():
-        note(line)

@@ -18,7 +18,7 @@ from boundnet.presets import PRESETS
 
 _OVERFLOW = {"inf": "infinity", "nan": "NaN", "saturate": "largest value"}
 _SPELLING = (
-    "float(p,e)   p significant bits, the hidden one included, and e exponent bits, as IEEE 754 lays them out: float(8,8) is bfloat16",
+    "float(p,e)   p significant bits, the hidden one included, and e exponent bits, as in IEEE 754: float(8,8) is bfloat16",
     "fixed(i,f)   signed fixed point: multiples of 2^-f below 2^i, saturating; needs a fixed --accumulate too",
 )
 
@@ -26,8 +26,8 @@ _SPELLING = (
 def run() -> None:
     """Print the tables."""
     console = Console(width=width(), highlight=False)
-    _show(console, "Formats (--format, --accumulate)", ("format", "u", "smallest subnormal", "smallest normal", "largest", "overflow"),
-          (_format(item) for item in FORMATS.values()))  # fmt: skip
+    headings = ("format", "u", "smallest subnormal", "smallest normal", "largest", "overflow")
+    _show(console, "Formats (--format, --accumulate)", headings, (_format(item) for item in FORMATS.values()))
     for line in _SPELLING:
         console.print(Text(f"  {line}"), soft_wrap=True)
     console.print()
@@ -35,8 +35,8 @@ def run() -> None:
         (name, a.storage.name, a.accumulate.name, str(a.order), a.fma, a.subnormals, a.functions.name, text)
         for name, (a, text) in PRESETS.items()
     )
-    _show(console, "Presets (--arithmetic); every other option changes one field",
-          ("preset", "storage", "accumulate", "order", "fma", "subnormals", "functions", "what it describes"), presets)  # fmt: skip
+    columns = ("preset", "storage", "accumulate", "order", "fma", "subnormals", "functions", "what it describes")
+    _show(console, "Presets (--arithmetic); every other option changes one field", columns, presets)
     rows = ((function, *(f"{table.of(function):g}" for table in TABLES.values())) for function in FUNCTIONS)
     _show(console, "Accuracy of elementary functions, in ulp", ("function", *TABLES), rows)
     for table in TABLES.values():

@@ -35,12 +35,14 @@ def run(model: Path, input_shapes: Sequence[str], files: Mapping[str, Path]) -> 
 
 
 def plain_graph(graph: LayerGraph) -> nx.DiGraph[str]:
-    """The graph with numbers and text only; an edge's ``positions`` are those of its operand, as an op may read one twice."""
-    plain: nx.DiGraph[str] = nx.DiGraph(name=printable(graph.name), **{k: printable(v) for k, v in graph.metadata.items()})
+    """The graph with numbers and text only.  An edge's ``positions`` are those of its operand: an op may read one twice."""
+    plain: nx.DiGraph[str] = nx.DiGraph()
+    plain.graph.update({key: printable(value) for key, value in {**graph.metadata, "name": graph.name}.items()})
     for name in graph.topological():
         plain.add_node(
-            printable(name), op=op_text(graph, name), shape=shape_text(graph.shape(name)), layer=printable(graph.layer_of(name)),
-            kind=printable(graph.kind_of(name)), parameters=_parameters(graph, name), output=name in graph.outputs,
+            printable(name), op=op_text(graph, name), shape=shape_text(graph.shape(name)),
+            layer=printable(graph.layer_of(name)), kind=printable(graph.kind_of(name)),
+            parameters=_parameters(graph, name), output=name in graph.outputs,
         )  # fmt: skip
         for position, source in enumerate(graph.inputs_of(name)):
             edge = printable(source), printable(name)
@@ -84,7 +86,7 @@ def _json(graph: nx.DiGraph[str], stream: TextIO) -> None:
     data: dict[str, Any] = {
         "directed": True, "multigraph": False, "graph": dict(graph.graph),
         "nodes": [{"id": name, **attributes} for name, attributes in graph.nodes(data=True)],
-        "edges": [{"source": source, "target": target, **attributes} for source, target, attributes in graph.edges(data=True)],
+        "edges": [{"source": start, "target": end, **attributes} for start, end, attributes in graph.edges(data=True)],
     }  # fmt: skip
     json.dump(data, stream, indent=1)
     stream.write("\n")
@@ -100,14 +102,15 @@ def _print(graph: LayerGraph, console: Console) -> None:
     table.add_column("parameters", justify="right")
     names = graph.topological()
     for name in names:
-        cells = (name, op_text(graph, name), shape_text(graph.shape(name)), f"{graph.layer_of(name)} ({graph.kind_of(name)})",
-                 ", ".join(graph.inputs_of(name)))  # fmt: skip
-        parameters = _parameters(graph, name)
-        table.add_row(*(Text(printable(cell)) for cell in cells), f"{parameters:,}" if parameters else "")
+        layer = f"{graph.layer_of(name)} ({graph.kind_of(name)})"
+        cells = (name, op_text(graph, name), shape_text(graph.shape(name)), layer, ", ".join(graph.inputs_of(name)))
+        size = _parameters(graph, name)
+        table.add_row(*(Text(printable(cell)) for cell in cells), f"{size:,}" if size else "")
     console.print(table)
     layers = len({graph.layer_of(name) for name in names})
-    totals = (count_text(len(names), "node"), count_text(layers, "layer"), f"{graph.parameters:,} parameters, shared ones counted once")
-    lines = [", ".join(totals), f"outputs: {', '.join(graph.output_labels)}"]
+    parameters = f"{graph.parameters:,} parameters, shared ones counted once"
+    lines = [f"{count_text(len(names), 'node')}, {count_text(layers, 'layer')}, {parameters}"]
+    lines.append(f"outputs: {', '.join(graph.output_labels)}")
     lines += [f"{key}: {value}" for key, value in {"model": graph.name, **graph.metadata}.items()]
     for line in lines:
         console.print(Text(printable(line)), soft_wrap=True)

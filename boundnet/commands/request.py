@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from boundnet.errors import InputError, OutputError
 from boundnet.files import check_destination
@@ -30,7 +31,7 @@ class Request:
     input_range: tuple[float, float] | None = None
     seed: int = 0
     arithmetic: Mapping[str, str | None] = field(default_factory=dict)
-    domain: str = "auto"
+    domain: Literal["auto", "interval", "affine"] = "auto"
     decision: str = "auto"
     reference: str | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
@@ -38,7 +39,8 @@ class Request:
 
     def check(self) -> None:
         """Raise InputError or OutputError for what can be told before any work."""
-        check_files(self.files, {"the model": [self.model], "the inputs": [path for spec in self.inputs for path in _paths(spec)]})
+        inputs = [path for spec in self.inputs for path in _paths(spec)]
+        check_files(self.files, {"the model": [self.model], "the inputs": inputs})
         if self.samples is not None and self.samples < 1:
             raise InputError(f"--samples {self.samples}: at least 1 is needed")
         pixels = [f"--{name}" for name in ("resize", "scale", "offset") if getattr(self, name) is not None]

@@ -31,9 +31,9 @@ def session() -> Iterator[None]:
         _fail("not enough memory; give fewer --samples, or --domain interval", ERROR)
     except KeyboardInterrupt:
         _fail("interrupted; nothing was written", INTERRUPTED)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # the latter is how rich reports a broken pipe
         silence()
-        raise typer.Exit(ERROR) from None
+        raise typer.Exit(0) from None
     except typer.Exit:
         raise
     except Exception:
@@ -58,8 +58,3 @@ def silence() -> None:
 def width() -> int | None:
     """Width for a console: None lets a terminal, or COLUMNS, decide."""
     return None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDTH
-
-
-def note(message: str) -> None:
-    """A remark on stderr."""
-    print(f"boundnet: {printable(message)}", file=sys.stderr)

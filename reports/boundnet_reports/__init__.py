@@ -1,4 +1,5 @@
 """Renderings of a :class:`boundnet.Analysis`.
 
-Each module has ``report(analysis, destination)`` and is found through the entry-point group ``boundnet.reports``; others can add theirs.
+Each module has ``report(analysis, destination)`` and is found through the entry-point group ``boundnet.reports``; others can
+add theirs.
 """

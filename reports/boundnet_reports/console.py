@@ -40,7 +40,8 @@ def report(analysis: Analysis, destination: Console | None = None) -> None:
     for assumption in analysis.assumptions:
         _line(console, f"  - {printable(assumption)}")
     _line(console, f"domain: {facts(analysis)['domain']}")
-    _line(console, "time: " + ", ".join(f"{printable(key)} {seconds_text(value)}" for key, value in analysis.timings.items()))
+    times = (f"{printable(key)} {seconds_text(value)}" for key, value in analysis.timings.items())
+    _line(console, f"time: {', '.join(times)}")
 
 
 def _line(console: Console, text: str, style: str = "") -> None:

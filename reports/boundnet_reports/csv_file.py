@@ -36,7 +36,7 @@ def _rows(sample: Sample) -> Iterator[tuple[object, ...]]:
     if found is not None:
         decided = (found.class_index, repr(found.margin), repr(found.margin_bound), str(found.proved).lower())
     for output in sample.outputs:
-        parts = (output.value, output.absolute_bound, output.relative_bound, output.representation_error, output.rounding_bound)
+        bounds = (output.absolute_bound, output.relative_bound, output.representation_error, output.rounding_bound)
         for at in np.ndindex(output.value.shape):
-            numbers = (repr(float(part[at])) for part in parts)
+            numbers = (repr(float(part[at])) for part in (output.value, *bounds))
             yield (sample.index, output.name, " ".join(map(str, at)), *numbers, *decided)

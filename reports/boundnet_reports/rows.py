@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from boundnet.figures import bound_text, floor_text, printable, share_text, shape_text, value_text
+from boundnet.figures import bound_text, floor_text, printable, shape_text, share_text, value_text
 from boundnet.results import Analysis, Layer, OutputBound, Sample
 
 _FEW = 3
@@ -28,8 +28,9 @@ def layer_rows(analysis: Analysis) -> Table:
     shares = any(layer.error_share > 0 for layer in analysis.layers)
     rows = tuple(
         (
-            printable(layer.name), printable(layer.kind), shape_text(layer.shape), _range(layer), bound_text(layer.absolute_bound),
-            share_text(layer.error_share) if shares else "-", "may overflow" if layer.may_overflow else "",
+            printable(layer.name), printable(layer.kind), shape_text(layer.shape), _range(layer),
+            bound_text(layer.absolute_bound), share_text(layer.error_share) if shares else "-",
+            "may overflow" if layer.may_overflow else "",
         )
         for layer in analysis.layers
     )  # fmt: skip
@@ -57,7 +58,8 @@ def sample_rows(analysis: Analysis, limit: int) -> tuple[Table, int]:
         if referenced:
             row += [bound_text(sample.reference.centre_error) if sample.reference else ""]
         rows.append(tuple(row))
-    return Table(tuple(headings), tuple(rows), frozenset(headings) - {"proved", "output"}), len(analysis.samples) - len(chosen)
+    table = Table(tuple(headings), tuple(rows), frozenset(headings) - {"proved", "output"})
+    return table, len(analysis.samples) - len(chosen)
 
 
 def summary_lines(analysis: Analysis) -> list[str]:
@@ -65,17 +67,18 @@ def summary_lines(analysis: Analysis) -> list[str]:
     summary, inputs = analysis.summary, analysis.inputs
     in_u = summary.max_absolute_bound_in_u
     size = f" = {bound_text(in_u)} u of {analysis.arithmetic['storage']}" if in_u is not None else ""
-    lines = [
-        f"outputs: |computed - exact| <= {bound_text(summary.max_absolute_bound)}{size}, median {bound_text(summary.median_absolute_bound)}"
-    ]
+    median = bound_text(summary.median_absolute_bound)
+    lines = [f"outputs: |computed - exact| <= {bound_text(summary.max_absolute_bound)}{size}, median {median}"]
     if summary.max_logit_bound is not None and summary.median_logit_bound is not None:
         lines.append(f"logits: <= {bound_text(summary.max_logit_bound)}, median {bound_text(summary.median_logit_bound)}")
-    cast = max((float(np.max(np.abs(o.representation_error), initial=0.0)) for s in analysis.samples for o in s.outputs), default=0.0)
+    outputs = [output for sample in analysis.samples for output in sample.outputs]
+    cast = max((float(np.max(np.abs(output.representation_error), initial=0.0)) for output in outputs), default=0.0)
     if cast != 0.0:
-        lines.append(f"of this, casting weights and inputs changes outputs by about {value_text(cast, cast)}; the rest is rounding")
+        lines.append(f"of this, casting weights and inputs changes outputs by about {bound_text(cast)}, rounding by the rest")
     if summary.total:
         lines.append(f"decisions ({summary.decision_rule}): {summary.proved} of {summary.total} proved")
     lines.append(f"inputs: {inputs.source} ({inputs.count}{' boxes' if inputs.box else ''})")
+    lines += [f"note: {note}" for note in inputs.notes]
     return [printable(line) for line in lines]
 
 
@@ -123,8 +126,9 @@ def _value(output: OutputBound, sample: Sample) -> str:
     prefix = ""
     if value.size > _FEW:
         found = sample.decision
-        fits = found is not None and found.runner_up is not None and len(sample.outputs) == 1 and found.class_index < value.size
-        at = found.class_index if found is not None and fits else int(np.argmax(np.abs(value)))
+        at = int(np.argmax(np.abs(value)))
+        if found is not None and found.runner_up is not None and len(sample.outputs) == 1:
+            at = found.class_index
         shown = [at]
         prefix = f"[{', '.join(map(str, np.unravel_index(at, output.value.shape)))}] "
     if output.low is not None and output.high is not None:

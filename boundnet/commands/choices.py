@@ -1,0 +1,65 @@
+"""Values of options that have a few; tests compare them with what the analysis takes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Fma(StrEnum):
+    """Values of --fma."""
+
+    yes = "yes"
+    no = "no"
+    either = "either"
+
+
+class Rounding(StrEnum):
+    """Values of --rounding."""
+
+    nearest = "nearest"
+    stochastic = "stochastic"
+    toward_zero = "toward_zero"
+    any = "any"
+
+
+class Subnormals(StrEnum):
+    """Values of --subnormals."""
+
+    gradual = "gradual"
+    ftz = "ftz"
+    ftz_daz = "ftz+daz"
+    either = "either"
+
+
+class Bias(StrEnum):
+    """Values of --bias."""
+
+    any = "any"
+    first = "first"
+    last = "last"
+    separate = "separate"
+
+
+class Domain(StrEnum):
+    """Values of --domain."""
+
+    auto = "auto"
+    interval = "interval"
+    affine = "affine"
+
+
+class Rule(StrEnum):
+    """Values of --decision."""
+
+    auto = "auto"
+    argmax = "argmax"
+    sign = "sign"
+    none = "none"
+
+
+class Engine(StrEnum):
+    """Values of --reference."""
+
+    arb = "arb"
+    mpmath = "mpmath"
+    pyinterval = "pyinterval"
