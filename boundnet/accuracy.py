@@ -1,7 +1,7 @@
 """How accurate a library's elementary functions are, in units in the last place.
 
-A function with error ``k`` ulp returns ``y + d`` with ``|d| <= k * 2u * |y|`` (``k * eta`` where the result is subnormal); u and
-eta are those of the format in which the function runs.
+A function with error ``k`` ulp returns ``y + d`` with ``|d| <= k * 2u * |y|`` (``k * eta`` where the result is subnormal);
+u and eta are those of the format in which the function runs.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ CORRECT = FunctionAccuracy(
 
 X86_FLOAT32 = FunctionAccuracy(
     "x86-float32",
-    {"exp": 1.5, "expm1": 2.5, "log": 1.5, "log1p": 2.5, "tanh": 5.0, "sigmoid": 2.5, "erf": 7.0, "softplus": 3.5,
-     "sqrt": 0.5, "rsqrt": 2.0},
-    "measured against binary64 on x86 CPUs with TensorFlow 2.x (docs/arithmetic.md), not proved",
+    {"exp": 3.5, "expm1": 4.5, "log": 3.0, "log1p": 4.0, "tanh": 5.0, "sigmoid": 6.0, "erf": 7.0, "softplus": 6.0,
+     "sqrt": 0.5, "rsqrt": 3.0},
+    "measured with TensorFlow 2.21 on an x86 CPU, eager and XLA, and raised by a quarter (docs/arithmetic.md), not proved",
 )  # fmt: skip
 
 CUDA_FLOAT32 = FunctionAccuracy(

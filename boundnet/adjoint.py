@@ -71,6 +71,8 @@ def adjoint(trace: Trace, node: str, rows: Array) -> Adjoint:
                 terms += int(np.prod(row.shape[2:])) + 2
                 linearisation[name] = linearisation[name] + moved
             for source, linear in zip(graph.inputs_of(name), local.maps, strict=True):
+                if not trace.tensors[source].radius.any():
+                    continue  # no execution deviates there
                 back = linear.transpose(row)
                 pending[source] = pending[source] + back if source in pending else back
         rest = up(sum(rounding.values(), blank) + strips + gamma(terms) * shift_sizes, 2 * len(order) + 6)

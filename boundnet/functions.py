@@ -242,9 +242,6 @@ def _plain(name: str, function: str, slopes: tuple[float, float], curvature: flo
 
 
 def _sigmoid() -> Function:
-    def by_exp(m: Machine, x: Any) -> Any:
-        return m.div(m.constant(1.0), m.add(m.constant(1.0), m.function("exp", m.negative(x))))
-
     def by_tanh(m: Machine, x: Any) -> Any:
         half = m.constant(0.5)
         return m.add(m.mul(half, m.function("tanh", m.mul(half, x))), half)
@@ -252,7 +249,7 @@ def _sigmoid() -> Function:
     def whole(m: Machine, x: Any) -> Any:
         return m.function("sigmoid", x)
 
-    return _named("sigmoid", {}, (whole, by_exp, by_tanh), monotone=True, slope_range=(0.0, 0.25), curvature=0.09623)
+    return _named("sigmoid", {}, (whole, by_tanh), monotone=True, slope_range=(0.0, 0.25), curvature=0.09623)
 
 
 def _elu(alpha: float = 1.0) -> Function:
@@ -303,12 +300,8 @@ def _times_sigmoid(m: Machine, x: Any) -> Any:
     return m.mul(x, m.function("sigmoid", x))
 
 
-def _over_one_plus_exp(m: Machine, x: Any) -> Any:
-    return m.div(x, m.add(m.constant(1.0), m.function("exp", m.negative(x))))
-
-
 def _silu() -> Function:
-    return _named("silu", {}, (_times_sigmoid, _over_one_plus_exp), slope_range=(-0.0999, 1.0999), curvature=0.5)
+    return _named("silu", {}, (_times_sigmoid,), slope_range=(-0.0999, 1.0999), curvature=0.5)
 
 
 ROOT_HALF = 0.70710678118654752440

@@ -65,6 +65,8 @@ def load_images(path: Path, shape: tuple[int, ...], pixels: Pixels, notes: list[
         notes.append(f"images resized to {pixels.resize[0]} x {pixels.resize[1]} (bilinear, rounded to whole pixels)")
     if pixels.scale == 1 and pixels.offset == 0:
         notes.append("pixels are used as 0..255; if the model takes scaled ones, give --scale (such as 1/255) and --offset")
+    else:
+        notes.append(f"inputs are pixel * {pixels.scale} + {pixels.offset}, pixels 0..255, rounded once to binary64")
     table = pixels.table()
     if not np.isfinite(table).all():
         raise InputError("--scale and --offset take pixels out of the range of binary64")

@@ -30,7 +30,8 @@ class ModelInfo:
 class InputInfo:
     """What was analysed.
 
-    ``synthetic``: inputs drawn at random because none were given; ``box``: ranges, one a sample; ``notes``: choices made in reading.
+    ``synthetic``: inputs drawn at random because none were given; ``box``: ranges, one a sample; ``notes``: choices made in
+    reading them.
     """
 
     source: str

@@ -2,9 +2,10 @@
 
     uv run python examples/train_digits.py [FOLDER]
 
-Writes ``digits_cnn.h5`` and ``digits_test.npz`` (``inputs``: float32, N x 8 x 8 x 1 in [0, 1]; ``labels``) into FOLDER, by default the
-folder of this file.  Both are shipped, so nothing needs to be trained to try BoundNet.  Takes about half a minute; needs
-TensorFlow and scikit-learn (the dev dependencies).  Seeded: a run differs from the shipped file only as far as TensorFlow's version and the CPU do.
+Writes ``digits_cnn.h5`` and ``digits_test.npz`` (``inputs``: float32, N x 8 x 8 x 1 in [0, 1]; ``labels``) into FOLDER, by
+default the folder of this file.  Both are shipped, so nothing needs to be trained to try BoundNet.  Takes about half a
+minute; needs TensorFlow and scikit-learn (the dev dependencies).  Seeded: a run differs from the shipped file only as far as
+TensorFlow's version and the CPU do.
 """
 
 from __future__ import annotations

@@ -133,8 +133,28 @@ class RunningMachine:
         # k ulp of the computed operand's image; eta covers subnormal results, flushing included.
         own = up(2.0 * ulp * fmt.unit_roundoff * reached + max(ulp, 0.5) * fmt.smallest_subnormal, 2)
         own = np.where(reached == 0.0, 0.0, own + rules.flush())
+        if name == "sigmoid":
+            own = np.maximum(own, self._by_exponential(reached))
         error = up(_defined(carried + own), 2)
         return self._stored(exact, error, a.overflow | rules.overflows(up(reached + own, 1), np.float64(0.0)))  # type: ignore[arg-type]
+
+    def _by_exponential(self, reached: Array) -> Array:
+        """Error of a sigmoid kernel that evaluates 1 / (1 + exp(-x)) in the accumulator: three relative errors and a tail.
+
+        exp(-x) may overflow to infinity, after which the quotient is 0 where the exact value is below 1 / largest.
+        """
+        rules, fmt = self.arithmetic, self.arithmetic.accumulate
+        if fmt.is_fixed:
+            return np.zeros(np.shape(reached))  # fixed-point kernels tabulate
+        if fmt.overflow != "inf":
+            return np.full(np.shape(reached), np.inf)
+        step = 1.0 + rules.relative(fmt)
+        power = 1.0 + 2.0 * rules.ulp("exp") * fmt.unit_roundoff
+        worst = (2.0 - power) * (2.0 - step)
+        relative = step / worst - 1.0 + 2.0**-50 if worst > 0.0 else np.inf
+        # Underflow of exp(-x), where x is large, moves 1 + exp(-x) by no more than the same amount.
+        tiny = rules.absolute(fmt) + rules.flush() + max(rules.ulp("exp"), 0.5) * fmt.smallest_subnormal
+        return up(relative * reached + 4.0 * tiny + (1.0 + 2.0**-50) / fmt.largest, 4)
 
     def _copied(self, a: Tracked) -> Tracked:
         """a + 0, a * 1 or a / 1: exact unless it is flushed on the way."""

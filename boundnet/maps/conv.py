@@ -13,6 +13,9 @@ from boundnet.errors import GraphError
 from boundnet.maps.base import LinearMap, Shape, finite_or_all_infinite, lead
 from boundnet.rounding import Array, Mask, raise_tiny, up
 
+FEW_CHANNELS = 4
+PATCH_VALUES = 1 << 22
+
 Pairs = tuple[tuple[int, int], ...]
 
 
@@ -79,6 +82,8 @@ class ConvMap(LinearMap):
         padded = self._pad(x.reshape(-1, *self.input_shape))
         y = np.zeros((padded.shape[0], *self.output_shape))
         g, cin, cout = self.groups, kernel.shape[-2], kernel.shape[-1]
+        if g == 1 and cin <= FEW_CHANNELS:
+            return self._by_patches(padded, kernel).reshape(*front, *self.output_shape)
         for position, where in self._windows():
             piece, weight = padded[where], kernel[position]
             if g == 1:
@@ -90,6 +95,25 @@ class ConvMap(LinearMap):
                 parts = weight.reshape(cin, g, cout // g).transpose(1, 0, 2)
                 y += np.matmul(split[..., None, :], parts)[..., 0, :].reshape(y.shape)
         return y.reshape(*front, *self.output_shape)
+
+    def _by_patches(self, padded: Array, kernel: Array) -> Array:
+        """One GEMM on copied patches, some samples at a time: products of few channels are too thin for a GEMM each."""
+        lengths, cin, cout = self.output_shape[:-1], kernel.shape[-2], kernel.shape[-1]
+        width = int(np.prod(self.size)) * cin
+        step = max(1, PATCH_VALUES // (width * max(1, int(np.prod(lengths)))))
+        y = np.empty((len(padded), *self.output_shape))
+        axes = padded.strides[1:-1]
+        strides = (
+            padded.strides[0],
+            *(stride * s for stride, s in zip(axes, self.strides, strict=True)),
+            *(stride * d for stride, d in zip(axes, self.dilation, strict=True)),
+            padded.strides[-1],
+        )
+        for start in range(0, len(padded), step):
+            part = padded[start : start + step]
+            view = np.lib.stride_tricks.as_strided(part, (len(part), *lengths, *self.size, cin), strides, writeable=False)
+            y[start : start + step] = (view.reshape(-1, width) @ kernel.reshape(width, cout)).reshape(-1, *self.output_shape)
+        return y
 
     def _backward(self, y: Array, kernel: Array) -> Array:
         front = lead(y, self.output_shape)

@@ -74,7 +74,7 @@ def summary_lines(analysis: Analysis) -> list[str]:
     outputs = [output for sample in analysis.samples for output in sample.outputs]
     cast = max((float(np.max(np.abs(output.representation_error), initial=0.0)) for output in outputs), default=0.0)
     if cast != 0.0:
-        lines.append(f"of this, casting weights and inputs changes outputs by about {bound_text(cast)}, rounding by the rest")
+        lines.append(f"casting weights and inputs changes outputs by about {bound_text(cast)}, which the bounds include")
     if summary.total:
         lines.append(f"decisions ({summary.decision_rule}): {summary.proved} of {summary.total} proved")
     lines.append(f"inputs: {inputs.source} ({inputs.count}{' boxes' if inputs.box else ''})")

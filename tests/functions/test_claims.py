@@ -57,8 +57,8 @@ def test_slope_range_and_curvature(function: Function) -> None:
     for size in (60.5, 100.0, 1e3, 1e8, 1e30):
         for x in (size, -size):
             _, slope, bend = derivatives(function, x, x)
-            assert not exceeds(slope, slope, *function.slope_range, 0.0), (function, x, slope)
-            assert not exceeds(bend, bend, -function.curvature, function.curvature, 0.0), (function, x, bend)
+            assert not exceeds(slope, slope, *function.slope_range, 2.0**-90), (function, x, slope)
+            assert not exceeds(bend, bend, -function.curvature, function.curvature, 2.0**-90), (function, x, bend)
 
 
 @pytest.mark.parametrize("function", [f for f in CASES if f.pieces is not None], ids=str)
@@ -97,3 +97,14 @@ def test_all_forms_agree_with_the_first(name: str) -> None:
 def test_refused_parameters(name: str, parameters: dict[str, float]) -> None:
     with pytest.raises(GraphError):
         make(name, **parameters)
+
+
+@pytest.mark.parametrize(("name", "change"), [
+    ("gelu", {"slope_range": (-0.12905, 1.1289)}), ("mish", {"slope_range": (-0.1132, 1.0884)}), ("silu", {"curvature": 0.4999}),
+    ("gelu", {"curvature": 0.7978}), ("selu", {"slope_range": (0.0, 1.758)}),
+])  # fmt: skip
+def test_a_wrong_claim_is_found(name: str, change: dict[str, object]) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(AssertionError):
+        test_slope_range_and_curvature(replace(make(name), **change))  # type: ignore[arg-type]
