@@ -3,8 +3,8 @@
     uv run python benchmarks/measure_functions.py [--stride 101] [--functions exp tanh] [--modes eager xla tail]
 
 Three ways to the same function: ``eager`` on large arrays (vector code), ``tail`` on arrays of 1 to 7 values (the scalar
-code that finishes what does not fill a vector register), ``xla`` inside ``tf.function(jit_compile=True)``.  The exact value is
-binary64's, 2**29 times finer.  Two measures: k = |error| / (2 u |y|), the one that :mod:`boundnet.accuracy` states, and
+code that finishes what does not fill a vector register), ``xla`` inside ``tf.function(jit_compile=True)``.  The exact value
+is binary64's, 2**29 times finer.  Two measures: k = |error| / (2 u |y|), the one that :mod:`boundnet.accuracy` states, and
 classical ulp, |error| / ulp(y).  Both over results of normal size from operands of normal size.  Subnormal operands are
 counted where the answer is off by more than reading them as zero explains for a slope of at most 1.2 (log, sqrt and rsqrt
 are steeper near 0), subnormal results by their largest error in eta = 2**-149 and by how many were flushed to zero.

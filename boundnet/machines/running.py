@@ -74,7 +74,8 @@ class RunningMachine:
         a, b = self._load(a), self._load(b)
         exact = a.exact.square() if same else a.exact * b.exact
         error = a.error * b.exact.magnitude + b.error * a.exact.magnitude + a.error * b.error
-        return self._rounded(exact, up(_defined(error), 4), a.overflow | b.overflow)
+        zero = (_zeros(a) & _finite(b)) | (_zeros(b) & _finite(a))
+        return _zeroed(self._rounded(exact, up(_defined(error), 4), a.overflow | b.overflow), zero)
 
     def div(self, a: Tracked, b: Tracked) -> Tracked:
         if _is_one(b):
@@ -85,7 +86,7 @@ class RunningMachine:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             error = (a.error + exact.magnitude * b.error) / least
         error = np.where(least > 0.0, up(_defined(error), 4), np.inf)
-        return self._rounded(exact, error, a.overflow | b.overflow)
+        return _zeroed(self._rounded(exact, error, a.overflow | b.overflow), _zeros(a) & (least > 0.0) & _finite(b))
 
     def maximum(self, a: Tracked, b: Tracked) -> Tracked:
         a, b = self._load(a), self._load(b)
@@ -192,6 +193,23 @@ def _ends(a: Tracked) -> tuple[Array, Array]:
     low, high = np.nextafter(a.exact.lo - a.error, -np.inf), np.nextafter(a.exact.hi + a.error, np.inf)
     exact = a.error == 0.0
     return np.where(exact, a.exact.lo, low), np.where(exact, a.exact.hi, high)
+
+
+def _zeros(a: Tracked) -> Mask:
+    """Where the value is exactly 0 in every execution."""
+    return (a.exact.lo == 0.0) & (a.exact.hi == 0.0) & (a.error == 0.0)
+
+
+def _finite(a: Tracked) -> Mask:
+    return np.isfinite(a.magnitude) & ~a.overflow
+
+
+def _zeroed(a: Tracked, zero: Mask) -> Tracked:
+    """``a`` where ``zero`` marks products and quotients of exact zeros: outward rounding would lose them."""
+    if not np.any(zero):
+        return a
+    exact = Box(np.where(zero, 0.0, a.exact.lo), np.where(zero, 0.0, a.exact.hi))
+    return Tracked(exact, np.where(zero, 0.0, a.error), a.overflow)
 
 
 def _is_zero(a: Tracked) -> bool:

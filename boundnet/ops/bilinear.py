@@ -69,7 +69,8 @@ class Contract(Op):
             error = up(own + rounded, 1)
         terms = shapes[0][self.axes[0]] + 1
         strip = up(self._einsum(raise_tiny(x.radius), raise_tiny(z.radius)), terms)
-        zero = leaves == 0.0
+        # 0 * inf is NaN: nothing is exactly zero where an operand may have overflowed.
+        zero = (leaves == 0.0) & all(bool(np.isfinite(t.radius).all()) for t in xs)
         return Local(maps, np.where(zero, 0.0, error), zero, overflow, strip=np.where(np.isnan(strip), np.inf, strip))
 
     def _rounding(self, rules: Arithmetic, x: Array, z: Array, leaves: Array) -> tuple[Array, Mask]:

@@ -54,7 +54,8 @@ class _SumOfProducts(Op):
         empty = linear.count(x.nonzero) == 0.0
         if self.bias is not None:
             empty = empty & (self.bias == 0.0)
-        return Local((linear,), error, empty, overflow)
+        # 0 * inf is NaN: nothing is exactly zero where an input or a stored weight may have overflowed.
+        return Local((linear,), error, empty & np.isfinite(error) & ~overflow, overflow)
 
     def parameters(self) -> tuple[Array, ...]:
         return (self.kernel,) if self.bias is None else (self.kernel, self.bias)

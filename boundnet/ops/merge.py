@@ -176,7 +176,9 @@ class Multiply(_Merge):
         shapes, output = _shapes(xs)
         count = len(xs[0].centre)
         error, overflow = rounder.program((self.program,), xs)
+        # 0 * inf is NaN: nothing is exactly zero where another factor may have overflowed.
         zero = np.logical_or.reduce([_spread(x.zero, count, output) for x in xs])
+        zero = zero & np.logical_and.reduce([_spread(np.isfinite(x.radius), count, output) for x in xs])
         maps: list[LinearMap] = []
         for i, shape in enumerate(shapes):
             others = [x.centre for j, x in enumerate(xs) if j != i]

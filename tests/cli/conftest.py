@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cli_run import Run
 from tiny_models import classifier
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from boundnet.cli import app
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Run
+from cli_run import Run
 from tiny_models import classifier, dense, plain, regressor, write_model, write_two_inputs
 
 from boundnet.results_io import from_json

@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import Run
+from cli_run import Run
 from tiny_models import dense, plain, write_model, write_two_inputs
 
 

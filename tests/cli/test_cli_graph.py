@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import networkx as nx
-from conftest import Run
+from cli_run import Run
 from tiny_models import dense, write_model, write_two_inputs
 
 from boundnet.formats import FORMATS

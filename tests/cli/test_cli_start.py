@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import Run
+from cli_run import Run
 
 from boundnet import presets
 from boundnet.commands import choices

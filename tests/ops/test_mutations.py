@@ -1,0 +1,256 @@
+"""The oracle finds every forgotten term: drop one noise term at a time and look for a violation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from mutation import mutate
+
+from boundnet import inner_product, ops, strips
+from boundnet.accuracy import X86_FLOAT32
+from boundnet.adjoint import adjoint
+from boundnet.arithmetic import SEQUENTIAL, Arithmetic
+from boundnet.formats import BFLOAT16, BINARY16, BINARY32, E4M3FN, E5M2, float_format
+from boundnet.functions import make
+from boundnet.graph import LayerGraph
+from boundnet.machines.running import RunningMachine
+from boundnet.ops import maxima, merge, softmax
+from boundnet.ops.base import Op
+from boundnet.rounder import Rounder
+from boundnet.rounding import Array
+from boundnet.testing import BoundViolation, check_bound, check_graph
+
+PLAIN = Arithmetic("fp8", E4M3FN, E4M3FN, fma="no", subnormals="gradual", bias="last")
+SEQ = replace(PLAIN, order=SEQUENTIAL)
+DIRECTED = replace(PLAIN, rounding="any")
+MIXED = Arithmetic("mixed", BFLOAT16, BINARY32, fma="no", subnormals="gradual", bias="last")
+FLUSH = replace(PLAIN, subnormals="ftz")
+DAZ = replace(PLAIN, subnormals="ftz+daz")
+TINY, LEAST = E4M3FN.smallest_subnormal, E4M3FN.smallest_normal
+
+Attack = Callable[[], None]
+
+
+def one(op: Op, inputs: list[Any], rules: Arithmetic, radius: list[Any] | None = None) -> Attack:
+    """An attack on fixed inputs."""
+    arrays = [np.asarray(x, dtype=np.float64)[None] for x in inputs]
+    spread = None if radius is None else [np.broadcast_to(np.asarray(r, dtype=np.float64), x.shape) for r, x in zip(radius, arrays, strict=True)]
+    return lambda: void(check_bound(op, arrays, rules, radius=spread, trials=60))
+
+
+def many(op: Op, shape: tuple[int, ...], rules: Arithmetic, scale: float = 1.0, radius: float = 0.0, count: int = 60, inputs: int = 1) -> Attack:
+    """Attacks on random inputs."""
+
+    def run() -> None:
+        for seed in range(count):
+            rng = np.random.default_rng(seed)
+            xs = [rules.storage.round(rng.normal(size=(1, *shape)) * scale) for _ in range(inputs)]
+            check_bound(op, xs, rules, radius=None if radius == 0.0 else [np.full(x.shape, radius) for x in xs], trials=12, seed=seed)
+
+    return run
+
+
+def net(layers: Iterable[tuple[str, Op, list[str]]], x: Array, rules: Arithmetic) -> Attack:
+    """An attack on a small network."""
+    graph = LayerGraph("m")
+    graph.add("x", ops.Input(x.shape))
+    for name, op, sources in layers:
+        graph.add(name, op, sources)
+    graph.set_outputs([name])
+    return lambda: void(check_graph(graph, [x[None]], rules, trials=20))
+
+
+def void(_: object) -> None:
+    """Nothing is returned."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One term dropped from one rule, and an attack that must notice."""
+
+    function: Callable[..., Any]
+    old: str
+    new: str
+    attack: Attack
+
+
+def dense(*weights: float, bias: float | None = None) -> Op:
+    return ops.Dense(np.array(weights)[:, None], None if bias is None else np.array([bias]))
+
+
+RELU, TANH = ops.Activation(make("relu")), ops.Activation(make("tanh"))
+WIDE = np.random.default_rng(0).normal(size=(6, 1))
+
+MUTANTS: dict[str, Mutant] = {
+    "weight cast": Mutant(Rounder.inner, "result.error + own + cast", "result.error + own", one(dense(1 / 3), [[1.0]], PLAIN)),
+    "bias cast": Mutant(Rounder.inner, "else bias_noise", "else 0 * bias_noise", one(dense(1.0, bias=1.06), [[0.0]], PLAIN)),
+    "cast weight in the rounding": Mutant(
+        inner_product.sum_error, "products = up(products + terms.noise.absolute(largest_input), 1)", "pass",
+        one(dense(1.01), [[1.75]], Arithmetic("e5m2", E5M2, E5M2, rounding="any", subnormals="gradual", fma="no")),
+    ),
+    "input cast": Mutant(
+        Rounder.stored_error, "self.arithmetic.one_rounding(np.abs(value), storage) + self.arithmetic.flush()", "0.0",
+        net([("y", ops.Reshape((1,)), ["x"])], np.array([1.06]), PLAIN),
+    ),
+    "product, by leaves": Mutant(
+        inner_product._tree_bound, "+ rounded +", "+ 0.0 * rounded +", one(dense(1.125), [[1.125]], PLAIN)
+    ),
+    "additions, by leaves": Mutant(
+        inner_product._tree_bound, "np.maximum(leaves - 1.0, 0.0) * u * total", "0.0 * total",
+        one(dense(1.0, 1.0), [[1.0, 0.0625]], PLAIN),
+    ),
+    "bias as a leaf": Mutant(
+        inner_product.sum_error, "m = leaves + (bias != 0.0)", "m = leaves", one(dense(1.0, bias=0.0625), [[1.0]], PLAIN)
+    ),
+    "bias added apart": Mutant(
+        inner_product.sum_error, "first + arithmetic.one_operation(at_most)", "first",
+        one(dense(1.0, bias=0.0625), [[1.0]], replace(PLAIN, bias="separate")),
+    ),
+    "product in the running bound": Mutant(
+        inner_product.running_bound, "np.zeros(()) if fused else arithmetic.one_rounding(reached, fmt)", "np.zeros(())",
+        one(dense(1.125), [[1.125]], SEQ),
+    ),
+    "sum in the running bound": Mutant(
+        inner_product.running_bound, "np.where(started | rounds_first, rounding, 0.0)", "0.0",
+        one(dense(1.0, 1.0), [[1.0, 0.0625]], SEQ),
+    ),
+    "radius in the running bound": Mutant(
+        inner_product.running_bound, "spread = spread + slack", "spread = spread", one(dense(1.0, 1.0), [[0.875, 1.0]], SEQ, [0.125])
+    ),
+    "first fused product in the running bound": Mutant(
+        inner_product.running_bound, "started | rounds_first", "started", one(dense(1.125), [[1.125]], replace(SEQ, fma="yes"))
+    ),
+    "product underflow": Mutant(
+        inner_product._absolute_terms, "per_product + per_sum", "per_sum", one(dense(0.5), [[TINY]], PLAIN)
+    ),
+    "flushed product": Mutant(
+        inner_product._absolute_terms, "per_sum + 2.0 * flush", "per_sum", one(dense(0.5), [[LEAST]], FLUSH)
+    ),
+    "flushed operand": Mutant(
+        inner_product._absolute_terms, "flush * (operands + 3.0 * leaves)", "0.0 * leaves", one(dense(8.0), [[LEAST / 2]], DAZ)
+    ),
+    "flushed bias": Mutant(
+        inner_product._absolute_terms, "3.0 * flush, 0.0)", "0.0, 0.0)", one(dense(1.0, bias=LEAST / 2), [[0.0]], DAZ)
+    ),
+    "final store": Mutant(Arithmetic.store, "error + self.one_rounding", "error + 0.0 * self.one_rounding", one(dense(1.0, 1.0), [[1.0, 2.0**-8]], MIXED)),
+    "2u when not to nearest": Mutant(
+        Arithmetic.relative, "else 2.0 * u", "else u", many(dense(1.0, 1.0), (2,), DIRECTED, 3.0)
+    ),
+    "ufp, not to nearest": Mutant(
+        Arithmetic.unit, "else 2.0 * fmt.unit_roundoff", "else fmt.unit_roundoff", many(ops.Subtract(), (4,), DIRECTED, inputs=2)
+    ),
+    "float64 error of the centre": Mutant(
+        Rounder.inner, "centre, np.abs(centre) * 2.0**-50 + 2.0**-1060).error", "centre, np.abs(centre) * 2.0**-50).error * 0",
+        one(ops.Dense(WIDE), [WIDE[::-1, 0]], PLAIN),
+    ),
+    "float64 error of a program": Mutant(
+        Rounder.program, "error, _ = _run(OWN, programs[:1], thin, parameters)", "error = 0 * _run(OWN, programs[:1], thin, parameters)[0]",
+        one(TANH, [[0.3, 0.7, 1.1]], PLAIN),
+    ),
+    "division of a mean": Mutant(
+        Rounder.divided, "slip + rounded + own", "slip + own", one(ops.AveragePool((2,)), [[[3 * TINY], [0.0]]], PLAIN)
+    ),
+    "reciprocal of a mean": Mutant(
+        Rounder.divided, "error / count + slip + rounded", "error / count + rounded",
+        many(ops.AveragePool((7,)), (7, 1), replace(PLAIN, storage=E4M3FN, accumulate=E4M3FN), 4.0, count=200),
+    ),
+    "operation of a program": Mutant(
+        RunningMachine._rounded, "carried + own", "carried", many(ops.Subtract(), (4,), PLAIN, inputs=2)
+    ),
+    "function's ulps": Mutant(RunningMachine.function, "carried + own", "carried", many(TANH, (4,), PLAIN)),
+    "function's operand": Mutant(
+        RunningMachine.function, "carried + own", "own", many(ops.BatchNorm(np.zeros(2), np.array([0.53, 1.9])), (2,), DIRECTED)
+    ),
+    "1 ulp functions when not to nearest": Mutant(
+        Arithmetic.ulp, "max(k, 1.0)", "k", many(ops.Standardize(np.zeros(2), np.array([1.375, 3.25])), (2,), DIRECTED)
+    ),
+    "rounded literal": Mutant(
+        RunningMachine.parameter, "rounding = self", "rounding = 0 * self", many(ops.ScaleShift(np.array(1.06), None), (4,), PLAIN)
+    ),
+    "DAZ in a program": Mutant(
+        RunningMachine._load, "up(a.error + least, 1)", "a.error", one(ops.Multiply(), [[LEAST / 2], [8.0]], DAZ)
+    ),
+    "FTZ in a program": Mutant(
+        RunningMachine._rounded, "own + self.arithmetic.flush()", "own", one(ops.Multiply(), [[LEAST], [0.5]], FLUSH)
+    ),
+    "x * 1 under FTZ": Mutant(
+        RunningMachine._copied, "a.error + self.arithmetic.flush()", "a.error", one(ops.ScaleShift(np.array(1.0)), [[LEAST / 2]], FLUSH)
+    ),
+    "wrong branch": Mutant(
+        RunningMachine.where, "either + gap", "either", one(ops.Activation(make("threshold", threshold=0.53, default=-3.0)), [[0.5]], DIRECTED, [0.1])
+    ),
+    "DAZ in max pooling": Mutant(
+        maxima.read_error, "0.0 if rules is None else rules.flush()", "0.0", one(ops.MaxPool((2,)), [[[LEAST / 2], [0.0]]], DAZ)
+    ),
+    "undecided maximum": Mutant(
+        maxima.choose, "strip[open_], cap[open_] = ", "_, cap[open_] = ", one(ops.MaxPool((2,)), [[[1.0], [1.0]]], PLAIN, [0.5])
+    ),
+    "undecided ReLU": Mutant(strips._chord, "return lam, mid, half,", "return lam, mid, 0 * half,", one(RELU, [[0.25, -0.25]], PLAIN, [0.5])),
+    "shift of an undecided ReLU": Mutant(strips._chord, "return lam, mid, half,", "return lam, 0 * mid, half,", one(RELU, [[0.25, -0.25]], PLAIN, [0.5])),
+    "curvature": Mutant(strips.smooth, "0.5 * bend * radius * radius", "0.0 * bend", one(TANH, [[1.0]], PLAIN, [0.25])),
+    "spread of slopes": Mutant(strips.smooth, "mean = up(spread * radius, 1)", "mean = 0 * up(spread * radius, 1)", one(TANH, [[1.0]], PLAIN, [0.25])),
+    "cap": Mutant(strips.smooth, "cap = np.where(finite, rest.magnitude, np.inf)", "cap = np.where(finite, 0.5 * rest.magnitude, np.inf)", one(TANH, [[0.5]], PLAIN, [0.25])),
+    "product of deviations": Mutant(merge.Multiply._strip, "total = rest +", "total =", one(ops.Multiply(), [[1.0], [1.0]], PLAIN, [0.5, 0.5])),
+    "product of deviations, summed": Mutant(
+        ops.Contract.local, "strip = up(", "strip = 0 * up(", one(ops.Contract((0, 0)), [[1.0], [1.0]], PLAIN, [0.5, 0.5])
+    ),
+    "contraction's rounding": Mutant(
+        ops.Contract._rounding, "growth * total + ", "0 * total + ", one(ops.Contract((0, 0)), [[1.125], [1.125]], PLAIN)
+    ),
+    "softmax: exp": Mutant(
+        softmax.shares, "(1.0 + grown) * (1.0 + theta)", "(1.0 + grown)", many(ops.Softmax(0), (3,), Arithmetic("b", BFLOAT16, BFLOAT16), count=100)
+    ),
+    "softmax: subtraction": Mutant(
+        softmax.shares, "np.expm1(shift_error)", "0 * np.expm1(shift_error)",
+        many(ops.Softmax(0), (3,), Arithmetic("b", BFLOAT16, BFLOAT16, rounding="any"), 20.0, count=100),
+    ),
+    "softmax: sum": Mutant(
+        softmax._sum_relative, "free = np.broadcast_to(", "free = 0 * np.broadcast_to(",
+        one(ops.Softmax(0), [[0.0] + [-6.0] * 60], Arithmetic("b", BFLOAT16, BFLOAT16, functions=replace(X86_FLOAT32, ulps=dict.fromkeys(X86_FLOAT32.ulps, 0.5)))),
+    ),
+    "softmax: division": Mutant(
+        softmax.shares, "+ division + reciprocal +", "+", one(ops.Softmax(0), [[0.0] * 7], Arithmetic("p2", float_format(6, 6), float_format(9, 6)))
+    ),
+    "log-softmax: last subtraction": Mutant(
+        ops.LogSoftmax._rounding, "shifted + log_error + last + operands", "shifted + log_error + operands",
+        many(ops.LogSoftmax(0), (3,), Arithmetic("b", BFLOAT16, BINARY32, rounding="any"), 3.0, count=100),
+    ),
+    "log-softmax: log": Mutant(
+        ops.LogSoftmax._rounding, "shifted + log_error + last + operands", "shifted + last + operands",
+        many(ops.LogSoftmax(0), (40,), Arithmetic("b", BINARY16, BINARY16, rounding="any"), 0.001, count=100),
+    ),
+    "strips in adjoint rows": Mutant(
+        adjoint, "+ strips + ", "+ ", net([("d", dense(1.0, -1.01, bias=0.001), ["x"]), ("r", RELU, ["d"])], np.array([1.06, 1.05]), MIXED)
+    ),
+    "roundings in adjoint rows": Mutant(
+        adjoint, "sum(rounding.values(), blank)", "blank", net([("d", dense(1.0, 1.01), ["x"])], np.array([1.06, 1.05]), MIXED)
+    ),
+    "shifts in adjoint rows": Mutant(
+        adjoint, "shifts = shifts + ", "shifts = shifts + 0 * ",
+        net([("d", dense(1.0, -1.01, bias=0.001), ["x"]), ("r", RELU, ["d"])], np.array([1.06, 1.05]), MIXED),
+    ),
+    "any order of an addition": Mutant(
+        merge._tree_sum, "error + rules.one_operation(up(total + error, 1)) + operands", "0 * error",
+        many(ops.Average(), (4,), PLAIN, inputs=3),
+    ),
+}  # fmt: skip
+
+HARMLESS = {"any order of an addition"}
+"""Mutants that the left fold's own bound still covers on executions in document order."""
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_unchanged_rules_hold(name: str) -> None:
+    MUTANTS[name].attack()
+
+
+@pytest.mark.parametrize("name", [name for name in MUTANTS if name not in HARMLESS])
+def test_a_forgotten_term_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant = MUTANTS[name]
+    mutate(monkeypatch, mutant.function, mutant.old, mutant.new)
+    with pytest.raises(BoundViolation):
+        mutant.attack()
