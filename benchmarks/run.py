@@ -128,9 +128,9 @@ HEADER = """\
 Written by `uv run python benchmarks/run.py --markdown docs/benchmarks.md`, all in one run on a machine with {cores} cores.
 
 `example` is examples/digits_cnn.h5 on its test images, `digits` a network of the same kind from the developers' collection.
-*Inference* is plain float64 evaluation of the same graph in NumPy, in the same chunks; its ratio to the analysis carries over
-to other machines better than times do. Bounds are medians over the inputs of the largest bound of each, in units of u of the
-storage format.
+*Inference* is plain float64 evaluation of the same graph in NumPy, in the same chunks; its ratio to the analysis carries
+over to other machines better than times do. Bounds are medians over the inputs of the largest bound of each, in units of u
+of the storage format.
 
 | network | arithmetic | inputs | analysis, per input | inference | ratio | peak memory | logits | outputs | class proved |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
@@ -147,7 +147,8 @@ def markdown(figures: list[Figures], commands: list[CommandLine]) -> str:
     """Both tables as docs/benchmarks.md shows them."""
     rows = [
         (
-            f.model, f.arithmetic, str(f.inputs), f"{f.analysis_seconds * 1e3:.3g} ms", f"{f.inference_seconds * 1e3:.2g} ms",
+            f.model, f.arithmetic, str(f.inputs),
+            f"{f.analysis_seconds * 1e3:.3g} ms", f"{f.inference_seconds * 1e3:.2g} ms",
             f"{f.ratio:,.0f}", f"{f.peak_megabytes:.0f} MB", f"{f.logit_bound_in_u:,.0f} u", f"{f.output_bound_in_u:.3g} u",
             f"{f.proved} ({f.proved / f.inputs:.1%})",
         )

@@ -14,7 +14,7 @@ import numpy as np
 from boundnet.accuracy import GLIBC_FLOAT64, X86_FLOAT32, FunctionAccuracy
 from boundnet.errors import FormatError
 from boundnet.formats import BINARY32, BINARY64, Format
-from boundnet.rounding import Array, ufp, up
+from boundnet.rounding import Array, Mask, ufp, up
 
 Rounding = Literal["nearest", "stochastic", "toward_zero", "any"]
 Subnormals = Literal["gradual", "ftz", "ftz+daz", "either"]
@@ -162,7 +162,7 @@ class Arithmetic:
             return error
         return up(error + self.one_rounding(up(magnitude + error, 1), self.storage), 2)
 
-    def overflows(self, accumulated: Array, stored: Array) -> Array:
+    def overflows(self, accumulated: Array, stored: Array) -> Mask:
         """True where a value of at most ``accumulated`` in the accumulator, or ``stored`` in memory, may pass the largest one.
 
         NaN counts as passing.  Reaching the largest finite value counts too, which is safe for every overflow rule.

@@ -93,10 +93,10 @@ class Box:
         k = GLIBC_FLOAT64.of(name) + 1.0
         with np.errstate(all="ignore"):
             low, high = VECTOR[name](self.lo), VECTOR[name](self.hi)
-        if name == "rsqrt":
-            low, high = high, low
-        low = low - np.abs(low) * (k * 2.0**-52) - 2.0**-1060
-        high = high + np.abs(high) * (k * 2.0**-52) + 2.0**-1060
+            if name == "rsqrt":
+                low, high = high, low
+            low = low - np.abs(low) * (k * 2.0**-52) - 2.0**-1060
+            high = high + np.abs(high) * (k * 2.0**-52) + 2.0**-1060
         floor, ceiling = _RANGE.get(name, (-np.inf, np.inf))
         box = _outward(low, high)
         return Box(np.maximum(box.lo, floor), np.minimum(box.hi, ceiling))

@@ -14,8 +14,8 @@ from boundnet.errors import InputError
 from boundnet.forward import Trace
 from boundnet.graph import LayerGraph
 from boundnet.ops import Activation, Reshape, Softmax
-from boundnet.ops.softmax import enclose, enclose_box, shares
 from boundnet.rounding import Array, up
+from boundnet.softmax_bounds import enclose, enclose_box, shares
 
 Rule = Literal["argmax", "sign", "none"]
 ALL_PAIRS = 32

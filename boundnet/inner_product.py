@@ -13,7 +13,7 @@ import numpy as np
 
 from boundnet.arithmetic import Arithmetic
 from boundnet.maps.base import LinearMap
-from boundnet.rounding import W, Array, Mask, up
+from boundnet.rounding import Array, Mask, W, up
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def sum_error(terms: Sum, arithmetic: Arithmetic, value: Array, spread: Array, s
         error = fused(True)
         accumulated = up(products + bias + error, 2)
         results.append(arithmetic.store(own_magnitude, error) if stored else error)
-    if arithmetic.bias in ("separate", "any"):
+    if arithmetic.bias in ("separate", "any") and terms.bias is not None:
         error = fused(False)
         # L x = y - b for the signed bias: often much smaller than |y| + |b|.
         alone = up(np.abs(value - terms.bias) + spread, 2)

@@ -34,6 +34,11 @@ def up(value: Array, roundings: int) -> Array:
     return bound
 
 
+def up_float(value: float, roundings: int) -> float:
+    """:func:`up` for one number."""
+    return value * (1.0 + (roundings + 2) * 2.0**-52)
+
+
 def down(value: Array, roundings: int) -> Array:
     """Lower bound of a nonnegative expression evaluated in float64 with at most ``roundings`` roundings a path."""
     bound: Array = value * (1.0 - (roundings + 2) * 2.0**-52)

@@ -86,6 +86,8 @@ def _explain(runner: Runner, refined: int, count: int) -> DomainInfo:
         reason = "affine forms exceed the memory budget: radii by intervals, outputs by adjoint rows over them"
     elif runner.requested == "affine":
         reason = "asked for"
+    elif refined == 0:
+        reason = f"nonlinearity costs at most {CURVED:.0%} of the bound: affine forms could sharpen no more than that"
     else:
         reason = (
             f"nonlinearity costs more than {CURVED:.0%} of the interval-based bound for {refined} of {count} inputs: affine forms "

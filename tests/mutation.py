@@ -1,7 +1,6 @@
 """Mutation of one line of a rule, for as long as a test runs."""
 
 from __future__ import annotations
-
 import __future__
 
 import inspect

@@ -100,7 +100,8 @@ class AffineDomain:
         else:
             form = self._linear(inputs, local, noise, keep_fresh)
         reach = _radius(form)
-        radius = capped(reach, local)
+        # Both are valid; intervals win where a cap cut the radius but not the form.
+        radius = capped(np.minimum(reach, self._interval(local, inputs)), local)
         radius = np.where(local.zero, 0.0, np.where(radius == 0.0, 0.0, np.maximum(radius, TINY)))
         self._forms[name], self._radii[name] = form, radius
         self._reach[name] = np.maximum(radius, reach)
@@ -113,13 +114,17 @@ class AffineDomain:
 
     def _lost(self, local: Local, inputs: tuple[str, ...], noise: Array) -> _Form:
         """No finite form: an interval, infinite where anything infinite enters."""
-        radius = noise
+        radius = capped(up(self._interval(local, inputs) + noise, 1), local)
+        return _Form(np.zeros(0, np.int64), np.zeros((0, *radius.shape)), radius, np.zeros(radius.shape))
+
+    def _interval(self, local: Local, inputs: tuple[str, ...]) -> Array:
+        """|L| E + |shift| + noise, from the radii of the inputs alone."""
+        radius = noise_of(local)
         if local.shift is not None:
             radius = radius + np.abs(local.shift)
         for source, linear in zip(inputs, local.maps, strict=True):
             radius = radius + linear.absolute(self._radii[source])
-        radius = capped(up(radius, len(inputs) + 3), local)
-        return _Form(np.zeros(0, np.int64), np.zeros((0, *radius.shape)), radius, np.zeros(radius.shape))
+        return up(np.where(np.isnan(radius), np.inf, radius), len(inputs) + 3)
 
     def _linear(self, inputs: tuple[str, ...], local: Local, noise: Array, keep_fresh: bool) -> _Form:
         fresh = noise

@@ -46,7 +46,7 @@ def add_up(machine: Accumulator, addends: Sequence[Addend], bias: Addend | None,
         bias = None
     kind, size = order.kind, order.size
     if kind == "any":
-        rng.shuffle(leaves)  # type: ignore[arg-type]
+        rng.shuffle(leaves)
         kind = rng.choice(["sequential", "pairwise", "blocked", "tree"])
         size = int(rng.integers(1, max(len(leaves), 2)))
     if kind == "sequential":

@@ -8,7 +8,7 @@ chosen by an adversary.  It exists to refute bounds, and shares no code with the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 

@@ -7,6 +7,7 @@ sides, and ``smooth`` turns False: f'' then says nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 

@@ -197,7 +197,8 @@ def _ends(a: Tracked) -> tuple[Array, Array]:
 
 def _zeros(a: Tracked) -> Mask:
     """Where the value is exactly 0 in every execution."""
-    return (a.exact.lo == 0.0) & (a.exact.hi == 0.0) & (a.error == 0.0)
+    zeros: Mask = (a.exact.lo == 0.0) & (a.exact.hi == 0.0) & (a.error == 0.0)
+    return zeros
 
 
 def _finite(a: Tracked) -> Mask:

@@ -158,13 +158,14 @@ class Structural(LinearMap):
         front = lead(y, self.output_shape)
         if self.is_reshape:
             return y.reshape(front + self.input_shape)
-        flat = y.reshape(front + (-1,))
+        flat = y.reshape(*front, -1)
         size = int(np.prod(self.input_shape, dtype=np.int64))
-        x = np.zeros(front + (size,))
+        x = np.zeros((*front, size))
         if self.fan_out == 0:
             x[..., self._source] = flat[..., self._copied]
         else:
-            np.add.at(x, (..., self._source), flat[..., self._copied])
+            target: Any = (..., self._source)
+            np.add.at(x, target, flat[..., self._copied])
         return x.reshape(front + self.input_shape)
 
     def absolute(self, e: Array) -> Array:

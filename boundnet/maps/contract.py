@@ -21,7 +21,8 @@ class ContractLeft(LinearMap):
         self.fan_out = int(np.prod([sizes[x] for x in set(c) - set(a)], dtype=np.int64)) + 1
 
     def _einsum(self, x: Array, source: str, target: str, right: Array) -> Array:
-        return np.einsum(f"...{source},...{self.equation[1]}->...{target}", x, right, optimize=True)
+        y: Array = np.einsum(f"...{source},...{self.equation[1]}->...{target}", x, right, optimize=True)
+        return y
 
     def apply(self, x: Array) -> Array:
         return self._einsum(x, self.equation[0], self.equation[2], self.right)

@@ -58,14 +58,14 @@ class ConvMap(LinearMap):
     def _absolute_kernel(self) -> Array:
         return raise_tiny(np.abs(self.kernel))
 
-    def _windows(self) -> Iterator[tuple[Shape, tuple[slice, ...]]]:
+    def _windows(self) -> Iterator[tuple[Shape, Any]]:
         """Kernel positions in document order, each with the slice of the padded input that it meets."""
         lengths = self.output_shape[:-1]
         for position in np.ndindex(*self.size):
-            where = []
+            where: list[Any] = [...]
             for at, d, s, length in zip(position, self.dilation, self.strides, lengths, strict=True):
                 where.append(slice(at * d, at * d + (length - 1) * s + 1, s))
-            yield position, (..., *where, slice(None))  # type: ignore[misc]
+            yield position, (*where, slice(None))
 
     def _pad(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if not any(low or high for low, high in self.padding):
@@ -73,7 +73,7 @@ class ConvMap(LinearMap):
         front = lead(x, self.input_shape)
         spatial = tuple(n + a + b for n, (a, b) in zip(self.input_shape[:-1], self.padding, strict=True))
         padded = _zeros((*front, *spatial, self.input_shape[-1]), x)
-        inner = tuple(slice(a, a + n) for n, (a, _) in zip(self.input_shape[:-1], self.padding, strict=True))
+        inner: Any = tuple(slice(a, a + n) for n, (a, _) in zip(self.input_shape[:-1], self.padding, strict=True))
         padded[(..., *inner, slice(None))] = x
         return padded
 
@@ -203,7 +203,7 @@ class TransposedConvMap(LinearMap):
         conv = self.conv
         front = lead(x, self.input_shape)
         spatial = tuple(n + a + b for n, (a, b) in zip(conv.input_shape[:-1], conv.padding, strict=True))
-        inner = tuple(slice(a, a + n) for n, (a, _) in zip(conv.input_shape[:-1], conv.padding, strict=True))
+        inner: Any = tuple(slice(a, a + n) for n, (a, _) in zip(conv.input_shape[:-1], conv.padding, strict=True))
         g, cin, cout = conv.groups, conv.kernel.shape[-1] // conv.groups, conv.kernel.shape[-2]
         for position, where in conv._windows():
             for c in range(cin):

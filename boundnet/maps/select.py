@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -62,7 +64,8 @@ class WeightedSelect(LinearMap):
         for k in range(self.cells.shape[2]):
             target = (self.cells[..., k] + self._size * np.arange(samples)[:, None]).ravel()
             weight = self.weights[..., k]
-            np.add.at(x, (slice(None), target), np.where(weight == 0.0, 0.0, flat * weight).reshape(flat.shape[0], -1))
+            where: Any = (slice(None), target)
+            np.add.at(x, where, np.where(weight == 0.0, 0.0, flat * weight).reshape(flat.shape[0], -1))
         return x.reshape(*front, *self.input_shape)
 
     def absolute(self, e: Array) -> Array:

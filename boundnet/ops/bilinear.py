@@ -41,7 +41,8 @@ class Contract(Op):
 
     def _einsum(self, x: Array, z: Array) -> Array:
         a, b, c = self._equation(x.shape[1:], z.shape[1:])
-        return np.einsum(f"Z{a},Z{b}->Z{c}", x, z)
+        y: Array = np.einsum(f"Z{a},Z{b}->Z{c}", x, z)
+        return y
 
     def centre(self, *xs: Array) -> Array:
         return self._einsum(xs[0], xs[1])
@@ -124,5 +125,5 @@ class Total(Op):
         (x,) = xs
         linear = SumMap(x.centre.shape[1:], self.axis)
         error, overflow = rounder.inner(linear, x, None, self.centre(x.centre), products=False)
-        zero = x.zero.all(axis=self.axis + 1, keepdims=True)
+        zero = np.asarray(x.zero.all(axis=self.axis + 1, keepdims=True), dtype=np.bool_)
         return Local((linear,), error, zero, overflow)

@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from boundnet.errors import GraphError
 from boundnet.box import Box
+from boundnet.errors import GraphError
 from boundnet.machines.base import Machine
 from boundnet.machines.running import RunningMachine, Tracked
 from boundnet.maps import Diagonal, LinearMap
-from boundnet.ops.base import Local, Op, Program, Shape, Tensor
+from boundnet.ops.base import Local, Op, Shape, Tensor
 from boundnet.ops.elementwise import FLOATS
 from boundnet.ops.maxima import choose, read_error
 from boundnet.rounder import Rounder
@@ -234,7 +234,8 @@ class _Extremum(_Merge):
                      choice.strip, choice.cap)  # fmt: skip
 
     def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
-        return np.maximum.reduce(np.broadcast_arrays(*radii))
+        widest: Array = np.maximum.reduce(np.broadcast_arrays(*radii))
+        return widest
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,17 +1,14 @@
-"""Softmax and log-softmax: enclosures from the inputs' differences, and the rounding of the algorithm itself.
-
-The algorithm (Blanchard, Higham & Higham 2021): d = x - max x, e = exp(d), s = sum e, p = e / s or e * (1/s); log p = d - log s.
-Errors that numerator and denominator share cancel: only the others' part 1 - p of the sum matters.
-"""
+"""Softmax and log-softmax as ops; their bounds are in :mod:`boundnet.softmax_bounds`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from boundnet.arithmetic import OWN, Arithmetic
 from boundnet.box import Box
@@ -19,170 +16,17 @@ from boundnet.errors import GraphError
 from boundnet.maps import Zero
 from boundnet.ops.base import Local, Op, Shape, Tensor
 from boundnet.rounder import Rounder
-from boundnet.rounding import Array, Mask, up
+from boundnet.rounding import Array, Mask, up, up_float
+from boundnet.softmax_bounds import enclose_box, shares
 
-
-@dataclass(frozen=True)
-class Shares:
-    """p = e_k / sum e over the last axis: enclosure, and the bound of what the algorithm's rounding adds."""
-
-    exact: Box
-    rounding: Array
-
-
-def enclose(centre: Array, pair_low: Array) -> Box:
-    """Softmax over the last axis from enclosures of all differences.
-
-    Args:
-        centre: (..., n).
-        pair_low: (..., n, n): x_j - x_k is at least the centre's difference + pair_low[j, k].
-    """
-    difference = Box.exactly(centre[..., :, None]) - Box.exactly(centre[..., None, :])
-    wide = difference + Box(pair_low, -np.swapaxes(pair_low, -1, -2))
-    ratio = wide.function("exp")
-    n = centre.shape[-1]
-    off = ~np.eye(n, dtype=np.bool_)
-    low = np.where(off, ratio.lo, 0.0).sum(axis=-2) * (1.0 - (n + 2) * 2.0**-52)
-    high = up(np.where(off, ratio.hi, 0.0).sum(axis=-2), n)
-    one = Box.exactly(1.0)
-    return (one / (one + Box(low, high))).clip(0.0, 1.0)
-
-
-def enclose_box(centre: Array, radius: Array) -> Box:
-    """As :func:`enclose` with independent deviations |x_j - centre_j| <= radius_j; linear in n."""
-    top = centre.max(axis=-1, keepdims=True)
-    shifted = Box.exactly(centre) - Box.exactly(top)
-    lowest, highest = (shifted + Box(-radius, -radius)), (shifted + Box(radius, radius))
-    small, large = lowest.function("exp"), highest.function("exp")
-    n = centre.shape[-1]
-
-    def others(values: Array) -> Array:
-        """Sum of all entries but one's own, without subtraction."""
-        before = np.cumsum(values, axis=-1)
-        after = np.cumsum(values[..., ::-1], axis=-1)[..., ::-1]
-        total = np.zeros(values.shape)
-        total[..., 1:] += before[..., :-1]
-        total[..., :-1] += after[..., 1:]
-        return total
-
-    one = Box.exactly(1.0)
-    slack = (n + 4) * 2.0**-52
-    with np.errstate(over="ignore", invalid="ignore"):
-        rest_low = others(small.lo) * (1.0 - slack)
-        rest_high = others(large.hi) * (1.0 + slack)
-    low = one / (one + Box(rest_high, rest_high) / Box(small.lo, small.lo))
-    high = one / (one + Box(rest_low, rest_low) / Box(large.hi, large.hi))
-    lo = np.where(np.isnan(low.lo) | (small.lo <= 0), 0.0, low.lo)
-    hi = np.where(np.isnan(high.hi) | ~np.isfinite(large.hi), 1.0, high.hi)
-    return Box(np.clip(lo, 0.0, 1.0), np.clip(hi, 0.0, 1.0))
-
-
-def shares(arithmetic: Arithmetic, centre: Array, radius: Array, exact: Box) -> tuple[Array, Array, Mask]:
-    """Rounding of the algorithm for every x within ``radius`` of ``centre`` (last axis).
-
-    Args:
-        exact: enclosure of the exact softmax over those x.
-
-    Returns:
-        (bound of |computed p - exact p|, bound of the relative error of the sum of exponentials, overflow mask).
-
-    With r_j = e_j / e_k the computed p_k is (1 + d) / sum r_j (1 + a_jk)(1 + s): for j = k the factor a is exactly 0.
-    """
-    rules = arithmetic
-    n = centre.shape[-1]
-    distance = up((centre.max(axis=-1, keepdims=True) - centre) + radius + radius.max(axis=-1, keepdims=True), 4)
-    operands = 2.0 * rules.flush() if rules.flushes_operands else 0.0
-    shift_error = up(rules.one_operation(distance) + operands, 1)
-    unit, keep = rules.relative(rules.accumulate), rules.relative(rules.storage) if rules.widens else 0.0
-    one_op = up(np.float64(unit + keep + unit * keep), 3)  # type: ignore[arg-type]
-    tiny = rules.absolute(rules.accumulate) + rules.flush() + (rules.absolute(rules.storage) if rules.widens else 0.0)
-    ulp = rules.ulp("exp")
-    theta = 2.0 * ulp * rules.accumulate.unit_roundoff
-    theta = up(np.float64(theta + keep + theta * keep), 3)  # type: ignore[arg-type]
-    exp_tiny = tiny + max(ulp, 0.5) * rules.accumulate.smallest_subnormal
-    if theta >= 0.25 or rules.accumulate.is_fixed or rules.storage.is_fixed:
-        # Too coarse for relative reasoning: the computed value is only known to be a quotient; nothing better than inf.
-        return np.full(centre.shape, np.inf), np.full(centre.shape[:-1], np.inf), np.ones(centre.shape, dtype=np.bool_)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        sigma = _sum_relative(rules, centre, radius, n, one_op)[..., None]
-        # f_jk in [1/F, F] with log F = a_j + b_k; the exponentials' ulps are counted once, in a.
-        b = np.broadcast_to(up(shift_error, 1), centre.shape)
-        a = up(b + np.log1p(theta) - np.log1p(-theta) + 2.0**-52, 6)
-        above = _others_mean(exact, np.expm1(a), np.expm1(b))
-        above = up((above[0] + above[1] + above[2]) * (1.0 + sigma) + sigma, 8)
-        below = _others_mean(exact, -np.expm1(-a), -np.expm1(-b))
-        below = up(np.minimum(below[0] + below[1], above) + sigma, 8)
-        # Underflowing exponentials change the sum by absolute amounts; the sum is at least about 1.
-        sum_absolute = up(np.float64(n * (exp_tiny + 3.0 * tiny + 3.0 * rules.flush()) * 4.0), 4)  # type: ignore[arg-type]
-        above, below = up(above + sum_absolute, 1), up(below + sum_absolute, 1)
-        relative = np.where(below < 0.99, up(np.maximum(above, below / (1.0 - below)), 4), np.inf)
-        p_high = np.minimum(exact.hi * (1.0 + relative), 2.0)
-        p_high = np.where(np.isnan(p_high), 2.0, p_high)
-        division = rules.one_operation(up(p_high, 1))
-        # e * (1/s): 1/s <= 1 / (largest e) is rounded too; its error is a half ulp of a number below 1.
-        reciprocal = up(p_high * one_op + tiny, 3)
-        last = up(division + reciprocal + 4.0 * exp_tiny + operands, 6)
-        # s is at least the computed e_k up to sigma, so p_k <= 1 / (1 - sigma) whatever happens to the others.
-        most = np.where(sigma < 0.5, 1.0 + up(2.0 * (sigma + sum_absolute), 3), np.inf)
-        error = up(np.minimum(exact.hi * relative, most) + last, 4)
-        error = np.where(np.isnan(error), up(most + last, 2), error)
-        worst = np.expm1(a.max(axis=-1))
-        whole = up(worst + sigma[..., 0] + worst * sigma[..., 0] + sum_absolute, 4)
-        sum_error = np.where(np.isnan(whole), np.inf, whole)
-    size = np.full(centre.shape, float(n) * 1.5)
-    overflow = rules.overflows(np.maximum(size, distance), np.maximum(size, distance))
-    return np.where(np.isnan(error), np.inf, error), sum_error, overflow
-
-
-def _others_mean(exact: Box, x: Array, y: Array) -> tuple[Array, Array, Array]:
-    """Upper bounds of sum_(j != k) p_j x_j, y_k sum_(j != k) p_j and y_k sum_(j != k) p_j x_j for x, y >= 0."""
-    n = x.shape[-1]
-    weighed = exact.hi * up(x, 4)
-    before, after = np.cumsum(weighed, axis=-1), np.cumsum(weighed[..., ::-1], axis=-1)[..., ::-1]
-    others = np.zeros(weighed.shape)
-    others[..., 1:] += before[..., :-1]
-    others[..., :-1] += after[..., 1:]
-    # sum p_j x_j over the others is also at most (1 - p_k) max x.
-    rest = np.clip(up(1.0 - exact.lo, 1), 0.0, 1.0)
-    with np.errstate(invalid="ignore"):
-        total = np.minimum(up(others, n + 6), up(rest * x.max(axis=-1, keepdims=True), 6))
-        return total, up(rest * y, 6), up(y * total, 6)
-
-
-def _sum_relative(rules: Arithmetic, centre: Array, radius: Array, n: int, one_op: Array) -> Array:
-    """Bound of the relative error of adding n computed exponentials, for every conforming order.
-
-    Nonnegative terms: (n - 1) u for any order to nearest (Jeannerod & Rump 2013).  In sequence, each partial sum counts
-    once (u * ufp of it), so terms before the largest cost little.  A stored sum is rounded once more.
-    """
-    fmt = rules.accumulate
-    keep = rules.relative(rules.storage) if rules.widens else 0.0
-    if not rules.nearest:
-        growth = np.float64(np.expm1(min(rules.order.height(n) * rules.relative(fmt), 600.0)))
-        free = up(growth * (1 + keep) + keep, 6)  # type: ignore[arg-type]
-        return np.broadcast_to(free, centre.shape[:-1])
-    free = np.broadcast_to(up(np.float64((n - 1) * fmt.unit_roundoff * (1 + keep) + keep), 4), centre.shape[:-1])  # type: ignore[arg-type]
-    if rules.order.kind != "sequential" or n > 4096:
-        return free
-    reach = Box.exactly(centre) - Box.exactly(centre.max(axis=-1, keepdims=True))
-    span = radius + radius.max(axis=-1, keepdims=True)
-    high = (reach + Box(span, span)).function("exp").hi * (1.0 + 2.0**-4)
-    low = (reach + Box(-span, -span)).function("exp").lo
-    total = low.sum(axis=-1) * (1.0 - (n + 2) * 2.0**-52)
-    partial = np.cumsum(high, axis=-1)[..., 1:] * (1.0 + (n + 2) * 2.0**-52)
-    _, exponent = np.frexp(partial)
-    rounding = (fmt.unit_roundoff * np.ldexp(0.5, exponent)).sum(axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        known = up(rounding / total, n + 4) * (1.0 + 2.0**-3) * (1 + keep) + keep
-    known = np.where(np.isnan(known) | ~np.isfinite(radius).all(axis=-1), np.inf, known)
-    return np.minimum(free, known)
+T = TypeVar("T", bound=np.generic)
 
 
 def _last(x: Array, axis: int) -> Array:
     return np.moveaxis(x, axis + 1, -1)
 
 
-def _back(x: Array, axis: int) -> Array:
+def _back(x: npt.NDArray[T], axis: int) -> npt.NDArray[T]:
     return np.moveaxis(x, -1, axis + 1)
 
 
@@ -293,7 +137,7 @@ class LogSoftmax(_Normalized):
         shifted = up(rules.one_operation(distance) + operands, 1)
         with np.errstate(invalid="ignore", divide="ignore"):
             carried = np.where(sum_error < 0.5, up(-np.log1p(-np.minimum(sum_error, 0.5)), 12), np.inf)
-        size = up(np.float64(np.log(n) + 1.0), 4)  # type: ignore[arg-type]
+        size = np.full(sum_error.shape, up_float(float(np.log(n)) + 1.0, 4))
         ulp = rules.ulp("log")
         log = 2.0 * ulp * rules.accumulate.unit_roundoff * size + max(ulp, 0.5) * rules.accumulate.smallest_subnormal
         log_error = up(carried + rules.store(size, np.asarray(log)) + rules.flush(), 4)[..., None]

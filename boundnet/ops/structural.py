@@ -77,7 +77,7 @@ class _Move(Op):
         y = x.reshape(len(x), -1)[:, np.maximum(index, 0)]
         blank = index < 0
         if np.any(blank):
-            y[:, blank] = np.broadcast_to(machine.constant(0.0), (len(x), np.count_nonzero(blank)))
+            y[:, blank] = np.broadcast_to(machine.constant(0.0), (len(x), int(np.count_nonzero(blank))))
         return y
 
     def local(self, rounder: Rounder, *xs: Tensor) -> Local:
@@ -134,7 +134,8 @@ class Slice(_Move):
     def rearrange(self, x: Anything, fill: Any, rank: int) -> Anything:
         if len(self.start) != rank:
             raise ValueError(f"{len(self.start)} slices for {rank} axes")
-        taken: Anything = x[(..., *map(slice, self.start, self.stop, self.step))]
+        where: Any = (..., *map(slice, self.start, self.stop, self.step))
+        taken: Anything = x[where]
         if 0 in taken.shape[x.ndim - rank :]:
             raise ValueError("nothing is left of it")
         return taken
@@ -159,7 +160,7 @@ class _Into(LinearMap):
     def __init__(self, input_shape: Shape, output_shape: Shape, axis: int, start: int) -> None:
         self.input_shape, self.output_shape = input_shape, output_shape
         self.axis = axis - len(output_shape)
-        self.place = (..., slice(start, start + input_shape[axis]), *(slice(None),) * (len(output_shape) - axis - 1))
+        self.place: Any = (..., slice(start, start + input_shape[axis]), *(slice(None),) * (len(output_shape) - axis - 1))
         self.fan_in = self.fan_out = 0
 
     def apply(self, x: Array) -> Array:
@@ -168,7 +169,8 @@ class _Into(LinearMap):
         return y
 
     def transpose(self, y: Array) -> Array:
-        return y[self.place]
+        x: Array = y[self.place]
+        return x
 
     def absolute(self, e: Array) -> Array:
         return self.apply(e)

@@ -46,16 +46,21 @@ def apply_map(machine: ArbMachine, linear: LinearMap, x: Objects) -> Objects:
 
 
 def exceeds(distance: Objects, bound: Array) -> Any:
-    """Mask of elements whose |distance| is certainly larger than ``bound``; NaN counts as larger than anything finite."""
+    """Mask of elements whose |distance| is certainly larger than ``bound``; what could not be evaluated is not certain."""
     least = np.asarray(mapped(_least, distance), dtype=np.float64)
     return least > bound
 
 
 def _least(x: Any) -> float:
     if not x.is_finite():
-        return math.inf
+        return 0.0
     value = float(abs(x).lower())
     return math.nextafter(value, 0.0)
+
+
+def broken(values: Array, bound: Array) -> Any:
+    """Mask of computed values that are infinite or NaN although ``bound`` is finite."""
+    return ~np.isfinite(values) & np.isfinite(bound)
 
 
 def certain_functions(machine: ArbMachine) -> Any:

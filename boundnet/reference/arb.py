@@ -21,9 +21,16 @@ _CALLS = {
     "erf": arb.erf,
     "sqrt": arb.sqrt,
     "rsqrt": arb.rsqrt,
-    "sigmoid": lambda x: 1 / (1 + (-x).exp()),
+    "sigmoid": lambda x: _sigmoid(x),
     "softplus": lambda x: _softplus(x),
 }
+
+
+def _sigmoid(x: arb) -> arb:
+    small = (-abs(x)).exp()
+    if x >= 0:
+        return 1 / (1 + small)
+    return small / (1 + small) if x < 0 else 1 / (1 + (-x).exp())
 
 
 def _softplus(x: arb) -> arb:
@@ -52,7 +59,8 @@ class ArbMachine(ObjectMachine):
         return above.union(below)
 
     def call(self, name: str, x: arb) -> arb:
-        return _CALLS[name](x)
+        result: arb = _CALLS[name](x)  # type: ignore[no-untyped-call]
+        return result
 
     def matrix_product(self, linear: LinearMap, x: Objects) -> Objects | None:
         """Through ``arb_mat`` where all outputs of a position share their inputs (dense layers, ungrouped convolutions)."""

@@ -101,5 +101,5 @@ def _certified(machine: Any, values: Objects, digits: int) -> bool:
     lo, hi = _enclosures(machine, values)
     scale = float(np.max(np.maximum(np.abs(lo), np.abs(hi)), initial=0.0))
     if not np.isfinite(scale):
-        return machine.bits == 53
+        return bool(machine.bits == 53)
     return all(mapped(lambda v: machine.certified(v, scale, digits), values).ravel())

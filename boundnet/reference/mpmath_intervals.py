@@ -13,7 +13,7 @@ from boundnet.reference.objects import ObjectMachine
 
 def _tanh(x: Any) -> Any:
     # 1 - 2 / (exp(2x) + 1), and x's Taylor remainder where that cancels.
-    if -1 < x.a and x.b < 1:
+    if x.a > -1 and x.b < 1:
         e = _expm1(2 * x)
         return e / (e + 2)
     return 1 - 2 / (iv.exp(2 * x) + 1) if x.a > 0 else -1 + 2 / (iv.exp(-2 * x) + 1)

@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 
 from boundnet import ops
-from boundnet.maps import ContractLeft, ContractRight, Diagonal, LinearMap, Structural, SumMap, WeightedSelect, WindowSum, Zero
+from boundnet.maps import (
+    ContractLeft,
+    ContractRight,
+    Diagonal,
+    LinearMap,
+    Structural,
+    SumMap,
+    WeightedSelect,
+    WindowSum,
+    Zero,
+)
 from boundnet.reference.exact import ExactMachine
 
 RNG = np.random.default_rng(0)

@@ -8,15 +8,15 @@ from cases import ACTIVATIONS
 
 from boundnet import ops
 from boundnet.arithmetic import Arithmetic
+from boundnet.box import Box
 from boundnet.formats import BFLOAT16, BINARY16, E4M3FN, E5M2, Format
 from boundnet.functions import Function
-from boundnet.machines.running import RunningMachine
-from boundnet.box import Box
 from boundnet.machines.emulated import EmulatedMachine
+from boundnet.machines.running import RunningMachine
+from boundnet.reference.apply import exceeds
+from boundnet.reference.arb import ArbMachine
 from boundnet.rounding import Array
 from boundnet.testing import check_bound, emulate
-from boundnet.reference.arb import ArbMachine
-from boundnet.reference.apply import exceeds
 
 
 def every_value(fmt: Format) -> Array:
