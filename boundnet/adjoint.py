@@ -93,10 +93,10 @@ def _slack(trace: Trace, name: str, local: Local) -> Array:
 
 def _weigh(size: Array, noise: Array) -> Array:
     """sum |J| noise over all elements, rounded up: (R, N)."""
-    axes = tuple(range(2, size.ndim))
-    product = size * raise_tiny(noise)
-    total = product.sum(axis=axes)
-    return up(np.where(np.isnan(total), np.inf, total), int(np.prod(size.shape[2:])) + 1)
+    rows, samples = size.shape[:2]
+    flat = raise_tiny(np.asarray(np.broadcast_to(noise, size.shape[1:]))).reshape(samples, -1)
+    total: Array = np.einsum("rnk,nk->rn", size.reshape(rows, samples, -1), flat)
+    return up(np.where(np.isnan(total), np.inf, total), flat.shape[1] + 1)
 
 
 def curvature_share(source: Adjoint) -> Array:

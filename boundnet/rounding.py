@@ -55,6 +55,8 @@ def add_up(*terms: Array | float) -> Array:
 
 def raise_tiny(value: Array) -> Array:
     """``value`` (nonnegative) with its nonzero entries raised to at least ``TINY``; NaN becomes infinity."""
+    if np.count_nonzero(value >= TINY) == np.count_nonzero(value):
+        return value  # nothing tiny, nothing NaN: the rule
     raised = np.where(value == 0.0, 0.0, np.maximum(value, TINY))
     return np.where(np.isnan(raised), np.inf, raised)
 

@@ -88,10 +88,10 @@ def shares(arithmetic: Arithmetic, centre: Array, radius: Array, exact: Box) -> 
         # Too coarse for relative reasoning: the computed value is only known to be a quotient; nothing better than inf.
         return np.full(centre.shape, np.inf), np.full(centre.shape[:-1], np.inf), np.ones(centre.shape, dtype=np.bool_)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        sigma = _sum_relative(rules, centre, radius)[..., None]
         # f_jk in [1/F, F] with log F = a_j + b_k; the exponentials' ulps are counted once, in a.
         b = np.broadcast_to(up(shift_error, 1), centre.shape)
         a = up(b + np.log1p(theta) - np.log1p(-theta) + 2.0**-52, 6)
+        sigma = _sum_relative(rules, centre, radius, a.max(axis=-1), exp_tiny)[..., None]
         parts = _others_mean(exact, np.expm1(a), np.expm1(b))
         above = up((parts[0] + parts[1] + parts[2]) * (1.0 + sigma) + sigma, 8)
         parts = _others_mean(exact, -np.expm1(-a), -np.expm1(-b))
@@ -133,11 +133,14 @@ def _others_mean(exact: Box, x: Array, y: Array) -> tuple[Array, Array, Array]:
         return total, up(rest * y, 6), up(y * total, 6)
 
 
-def _sum_relative(rules: Arithmetic, centre: Array, radius: Array) -> Array:
+def _sum_relative(rules: Arithmetic, centre: Array, radius: Array, slip: Array, tiny: float) -> Array:
     """Bound of the relative error of adding n computed exponentials, for every conforming order.
 
     Nonnegative terms: (n - 1) u for any order to nearest (Jeannerod & Rump 2013).  In sequence, each partial sum counts
     once (u * ufp of it), so terms before the largest cost little.  A stored sum is rounded once more.
+
+    Args:
+        slip: log of how far any computed exponential may be from the exact one, and ``tiny`` on top.
     """
     n = centre.shape[-1]
     fmt = rules.accumulate
@@ -150,14 +153,16 @@ def _sum_relative(rules: Arithmetic, centre: Array, radius: Array) -> Array:
         return free
     reach = Box.exactly(centre) - Box.exactly(centre.max(axis=-1, keepdims=True))
     span = radius + radius.max(axis=-1, keepdims=True)
-    high = (reach + Box(span, span)).function("exp").hi * (1.0 + 2.0**-4)
-    low = (reach + Box(-span, -span)).function("exp").lo
-    total = low.sum(axis=-1) * (1.0 - (n + 2) * 2.0**-52)
+    with np.errstate(over="ignore", invalid="ignore"):
+        grown = up(np.exp(slip) * (1.0 + free), 10)[..., None]
+        high = (reach + Box(span, span)).function("exp").hi * grown + tiny * (1.0 + free[..., None])
+        low = (reach + Box(-span, -span)).function("exp").lo * (np.exp(-slip) * (1.0 - 2.0**-48))[..., None] - tiny
+    total = np.maximum(low, 0.0).sum(axis=-1) * (1.0 - (n + 2) * 2.0**-52)
     partial = np.cumsum(high, axis=-1)[..., 1:] * (1.0 + (n + 2) * 2.0**-52)
     _, exponent = np.frexp(partial)
     rounding = (fmt.unit_roundoff * np.ldexp(0.5, exponent)).sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        known = up(rounding / total, n + 4) * (1.0 + 2.0**-3) * (1 + keep) + keep
-    known = np.where(np.isnan(known) | ~np.isfinite(radius).all(axis=-1), np.inf, known)
+        known = up(rounding / total * (1 + keep) + keep, n + 8)
+    known = np.where(~(known >= 0.0) | ~np.isfinite(radius).all(axis=-1), np.inf, known)
     least: Array = np.minimum(free, known)
     return least

@@ -62,10 +62,17 @@ class WeightedSelect(LinearMap):
         flat = y.reshape(-1, samples, self.cells.shape[1])
         x = np.zeros((flat.shape[0], samples * self._size))
         for k in range(self.cells.shape[2]):
-            target = (self.cells[..., k] + self._size * np.arange(samples)[:, None]).ravel()
-            weight = self.weights[..., k]
-            where: Any = (slice(None), target)
-            np.add.at(x, where, np.where(weight == 0.0, 0.0, flat * weight).reshape(flat.shape[0], -1))
+            weight = self.weights[..., k].ravel()
+            used = np.flatnonzero(weight)
+            target = (self.cells[..., k] + self._size * np.arange(samples)[:, None]).ravel()[used]
+            moved = flat.reshape(flat.shape[0], -1)[:, used]
+            if not self.exact:
+                moved = moved * weight[used]
+            if len(np.unique(target)) == len(target):
+                x[:, target] += moved
+            else:
+                where: Any = (slice(None), target)
+                np.add.at(x, where, moved)
         return x.reshape(*front, *self.input_shape)
 
     def absolute(self, e: Array) -> Array:

@@ -141,7 +141,7 @@ class LogSoftmax(_Normalized):
         ulp = rules.ulp("log")
         log = 2.0 * ulp * rules.accumulate.unit_roundoff * size + max(ulp, 0.5) * rules.accumulate.smallest_subnormal
         log_error = up(carried + rules.store(size, np.asarray(log)) + rules.flush(), 4)[..., None]
-        last = rules.one_operation(up(distance + size + shifted + log_error, 3))
+        last = rules.one_operation(up(distance + size[..., None] + shifted + log_error, 3))
         return up(shifted + log_error + last + operands, 4), overflow
 
     def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
