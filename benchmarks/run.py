@@ -24,6 +24,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+# On two cores a second BLAS thread costs more than it gives on networks of this size.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 
 import boundnet
@@ -125,7 +128,8 @@ def _timed(command: list[str]) -> float:
 HEADER = """\
 # Benchmarks
 
-Written by `uv run python benchmarks/run.py --markdown docs/benchmarks.md`, all in one run on a machine with {cores} cores.
+Written by `uv run python benchmarks/run.py --markdown docs/benchmarks.md`, all in one run on a machine with {cores} cores,
+with one BLAS thread (OPENBLAS_NUM_THREADS=1).
 
 `example` is examples/digits_cnn.h5 on its test images, `digits` a network of the same kind from the developers' collection.
 *Inference* is plain float64 evaluation of the same graph in NumPy, in the same chunks; its ratio to the analysis carries

@@ -1,6 +1,7 @@
 """BoundNet: rigorous bounds on the rounding errors of trained networks.
 
-``boundnet.analyze(model, inputs, arithmetic)`` bounds |computed - exact| of every output for every execution that conforms to
+``boundnet.analyze(model, inputs, arithmetic)`` bounds |computed - exact| of every output for every execution that
+conforms to
 the arithmetic.  Heavy parts load on first use, so that importing the package is quick.
 """
 

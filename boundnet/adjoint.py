@@ -1,6 +1,7 @@
 """Adjoint bounds: the coefficients of all noise symbols in chosen outputs, by one reverse pass a row.
 
-For a row J_0 and the deviation D of its node, |J_0 D| <= |sum J shift| + sum over ops of |J| (noise + gamma |L| E): the last term covers the
+For a row J_0 and the deviation D of its node, |J_0 D| <= |sum J shift| + sum over ops of |J| (noise + gamma |L| E): the
+last term covers the
 float64 rounding of the pass itself, because an error in J_x = J_y L meets a deviation of at most E.  gamma is doubled
 (:func:`boundnet.rounding.gamma`) and |J| raised to 2**-500, which also covers products that underflow.
 """

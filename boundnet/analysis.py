@@ -45,7 +45,8 @@ def analyze(
 
     Args:
         model: path of a Keras file, a live ``keras.Model`` or a :class:`~boundnet.graph.LayerGraph`.
-        inputs: (N, *input shape) numbers, exact as given; several inputs as a list or a mapping by name.  None draws 8 samples
+        inputs: (N, *input shape) numbers, exact as given; several inputs as a list or a mapping by name.  None draws 8
+            samples
             uniform in ``input_range`` with ``seed``.
         arithmetic: execution model or the name of a preset (:data:`boundnet.presets.PRESETS`).
         domain: ``affine`` keeps correlations, ``interval`` is cheap, ``auto`` takes affine forms where they fit.
@@ -165,7 +166,9 @@ def _assemble(
         warnings.append(f"may overflow in {rules.accumulate.name}/{rules.storage.name}: {', '.join(overflowing)}")
     tied = sum(1 for s in found if s.decision and s.decision.proved and s.decision.probabilities_separated is False)
     if tied:
-        warnings.append(f"{tied} proved decisions are proved on the logits; their computed probabilities may saturate to a tie")
+        warnings.append(
+            f"{tied} proved decisions are proved on the logits; their computed probabilities may saturate to a tie"
+        )
     model = ModelInfo(graph.name, graph.metadata.get("path"), graph.metadata.get("sha256"), graph.parameters, graph.metadata)
     timings["total"] = time.perf_counter() - started
     return Analysis(

@@ -1,6 +1,7 @@
 """Arithmetic: what a machine is allowed to do when it executes the graph.
 
-A bound holds for *every* execution that conforms to the Arithmetic.  Fields left at ``any`` or ``either`` allow all their values.
+A bound holds for *every* execution that conforms to the Arithmetic.  Fields left at ``any`` or ``either`` allow all
+their values.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ Bias = Literal["any", "first", "last", "separate"]
 class Order:
     """Order of the additions in a sum of n products.
 
-    ``any``: every binary tree.  ``sequential``: one accumulator, leaves in document order.  ``pairwise``: recursive halving, runs
+    ``any``: every binary tree.  ``sequential``: one accumulator, leaves in document order.  ``pairwise``: recursive
+        halving, runs
     of at most ``size`` leaves sequentially.  ``blocked``: sequential within blocks of ``size`` leaves, then over the blocks.
     """
 
@@ -143,7 +145,8 @@ class Arithmetic:
     def one_rounding(self, magnitude: Array, fmt: Format) -> Array:
         """Bound of |fl(t) - t| for every |t| <= ``magnitude``; flushing apart.
 
-        The half-ulp bound u * ufp(t) (2u * ufp(t) if not nearest), u/(1+u) * |t| where smaller, eta/2 below the normal range.
+        The half-ulp bound u * ufp(t) (2u * ufp(t) if not nearest), u/(1+u) * |t| where smaller, eta/2 below the normal
+        range.
         """
         if fmt.is_fixed:
             return np.where(magnitude > 0, self.absolute(fmt), 0.0)
@@ -163,7 +166,8 @@ class Arithmetic:
         return up(error + self.one_rounding(up(magnitude + error, 1), self.storage), 2)
 
     def overflows(self, accumulated: Array, stored: Array) -> Mask:
-        """True where a value of at most ``accumulated`` in the accumulator, or ``stored`` in memory, may pass the largest one.
+        """True where a value of at most ``accumulated`` in the accumulator, or ``stored`` in memory, may pass the
+        largest one.
 
         NaN counts as passing.  Reaching the largest finite value counts too, which is safe for every overflow rule.
         """
@@ -185,7 +189,5 @@ class Arithmetic:
         }
 
 
-OWN = Arithmetic(
-    "boundnet-float64", BINARY64, BINARY64, ANY, "either", "nearest", "gradual", GLIBC_FLOAT64, "any"
-)
+OWN = Arithmetic("boundnet-float64", BINARY64, BINARY64, ANY, "either", "nearest", "gradual", GLIBC_FLOAT64, "any")
 """The analyzer's own evaluation of the centre: NumPy and BLAS in binary64."""

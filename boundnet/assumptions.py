@@ -10,7 +10,11 @@ _ORDERS = {
     "pairwise": "sums are halved recursively down to runs of {size}",
     "blocked": "sums run in blocks of {size}, then over the blocks",
 }
-_FMA = {"yes": "every multiply-add is fused", "no": "no multiply-add is fused", "either": "multiply-adds may be fused or not"}
+_FMA = {
+    "yes": "every multiply-add is fused",
+    "no": "no multiply-add is fused",
+    "either": "multiply-adds may be fused or not",
+}
 _ROUNDING = {
     "nearest": "operations round to nearest",
     "stochastic": "operations round up or down at random; the bound holds whatever the draw",
@@ -30,8 +34,8 @@ def assumptions(arithmetic: Arithmetic, *, casts: bool, inputs_cast: bool) -> tu
     a = arithmetic
     order = _ORDERS[a.order.kind].format(size=a.order.size)
     lines = [
-        f"tensors are stored in {a.storage.name} and operations run in {a.accumulate.name}: every operation rounds at most once "
-        "to each",
+        f"tensors are stored in {a.storage.name} and operations run in {a.accumulate.name}: every operation rounds at "
+        "most once to each",
         f"{order}; {_FMA[a.fma]}; {_ROUNDING[a.rounding]}",
         f"{_SUBNORMALS[a.subnormals]}; no fast-math reassociation across operations, TF32 off unless it is the format",
         "elementary functions err by at most "
@@ -45,5 +49,7 @@ def assumptions(arithmetic: Arithmetic, *, casts: bool, inputs_cast: bool) -> tu
         lines.append(f"inputs are cast to {a.storage.name} once, correctly rounded; the cast counts as error")
     if a.storage.precision > 40:
         lines.append("the float64 centre's own error is part of the bound, which about doubles it in this format")
-    lines.append("the analyzer itself runs in IEEE binary64, round to nearest, with the function accuracies of docs/arithmetic.md")
+    lines.append(
+        "the analyzer itself runs in IEEE binary64, round to nearest, with the function accuracies of docs/arithmetic.md"
+    )
     return tuple(lines)

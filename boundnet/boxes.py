@@ -1,6 +1,7 @@
 """Boxes of inputs by intervals: two forms, ranges and differences.
 
-The range form bounds every value that the exact network or any conforming execution can take over the box and decides magnitudes; the
+The range form bounds every value that the exact network or any conforming execution can take over the box and decides
+magnitudes; the
 difference form bounds |computed - exact| with slopes that hold between *all pairs* of points in those ranges.
 """
 

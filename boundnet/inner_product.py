@@ -141,7 +141,9 @@ def _tree_bound(
     fmt = arithmetic.accumulate
     u = fmt.unit_roundoff
     heights = arithmetic.order.height(terms.map.fan_in - 1)
-    height = np.minimum(leaves, heights + (1.0 if with_bias else 0.0))
+    # Ones as weights: no product to round.
+    fewer = 0.0 if terms.products else 1.0
+    height = np.maximum(np.minimum(leaves, heights + (1.0 if with_bias else 0.0)) - fewer, 0.0)
     unit = arithmetic.relative(fmt)
     exponent = up(height * unit, 1)
     # (1 + d)^h - 1 <= expm1(h d); expm1 itself is good to a few ulp.

@@ -18,7 +18,8 @@ def check_inputs(graph: LayerGraph, inputs: Any, what: str = "inputs") -> list[A
     """Inputs as float64 arrays (N, *shape), one for each Input node, N the same for all.
 
     Args:
-        inputs: an array, a sequence of arrays in the order of the model's inputs, or a mapping from input name to array.  A single
+        inputs: an array, a sequence of arrays in the order of the model's inputs, or a mapping from input name to array.
+            A single
             sample without the batch axis is accepted.
 
     Raises:

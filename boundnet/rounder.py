@@ -109,7 +109,7 @@ class Rounder:
         one = up(1.0 / count, 1)
         literal = self.stored_error(count)
         astray = up(literal / np.maximum(count - literal, 0.5), 2)  # relative error of the quotient due to that
-        formats = (rules.accumulate, rules.storage)
+        formats = (rules.accumulate, rules.storage) if rules.widens else (rules.accumulate,)
         kept = (literal == 0.0) & np.logical_and.reduce([(f.round(one) == one) & (one * count == 1.0) for f in formats])
         kept &= (one >= 2.0 * rules.accumulate.smallest_normal) | (rules.flush() == 0.0)
         rounding = sum(rules.one_rounding(up(one * (1.0 + astray), 1), f) for f in formats)

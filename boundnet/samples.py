@@ -37,6 +37,7 @@ def bound_samples(
             progress("bounding", len(found), count)
 
     note()
+
     def keep(runs: Runs, indices: npt.NDArray[np.int64]) -> Mask:
         part = LayerTable(runner.graph)
         bounded, curved = _samples(runs, heads, runner, indices, part)
@@ -90,8 +91,8 @@ def _explain(runner: Runner, refined: int, count: int) -> DomainInfo:
         reason = f"nonlinearity costs at most {CURVED:.0%} of the bound: affine forms could sharpen no more than that"
     else:
         reason = (
-            f"nonlinearity costs more than {CURVED:.0%} of the interval-based bound for {refined} of {count} inputs: affine forms "
-            "there, intervals (as sharp) elsewhere; outputs by adjoint rows in both"
+            f"nonlinearity costs more than {CURVED:.0%} of the interval-based bound for {refined} of {count} inputs: "
+            "affine forms there, intervals (as sharp) elsewhere; outputs by adjoint rows in both"
         )
     return DomainInfo(runner.requested, used, reason)
 
@@ -122,7 +123,9 @@ def _samples(
             bound = np.minimum(bound, _together(centre, cast, radii[0], radii[1]))
             rounding = np.minimum(radii[0], np.where(np.isnan(rounding), np.inf, bound))
         else:
-            final = rows if node == head.output else tuple(bound_rows(t, head.output, False) for t in (runs.machine, runs.exact))
+            final = (
+                rows if node == head.output else tuple(bound_rows(t, head.output, False) for t in (runs.machine, runs.exact))
+            )
             rounding = final[0].each
             bound = _together(centre, cast, final[0].each, final[1].each)
         if ours.source is not None and index == 0:
@@ -160,5 +163,3 @@ def _output(label: str, value: Array, cast: Array, bound: Array, rounding: Array
         least = (np.abs(value) - bound) * (1.0 - 2.0**-50)
         relative = np.where(bound == 0.0, 0.0, np.where(least > 0.0, bound / least * (1.0 + 2.0**-50), np.inf))
     return OutputBound(label, value, bound, relative, cast - value, rounding.reshape(value.shape))
-
-

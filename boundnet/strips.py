@@ -98,7 +98,8 @@ def _chord(
         plain = Box(np.where(used, rest.lo, np.inf), np.where(used, rest.hi, -np.inf))
         residual = blank if residual is None else residual.hull(blank)
         range_ = plain if range_ is None else range_.hull(plain)
-    assert residual is not None and range_ is not None
+    assert residual is not None
+    assert range_ is not None
     mid, half = _middle(residual, finite)
     return lam, mid, half, np.where(finite, range_.magnitude, np.inf)
 
@@ -154,7 +155,9 @@ def smooth(function: Function, centre: Array, radius: Array, value: Array) -> St
 
 
 def value_range(function: Function, box: Box) -> Box:
-    """Enclosure of f over ``box``: from the ends where f is monotone, by interval arithmetic and the mean value theorem otherwise."""
+    """Enclosure of f over ``box``: from the ends where f is monotone, by interval arithmetic and the mean value theorem
+    otherwise.
+    """
     machine = BoxMachine()
     program = function.programs[0]
     if function.monotone:

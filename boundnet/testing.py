@@ -1,7 +1,8 @@
 """The public oracle: does a bound hold for executions that really round?
 
 :func:`check_bound` tests one op, :func:`check_graph` a network.  Both compare emulated executions
-(:mod:`boundnet.machines.emulated`) and certified exact values (:mod:`boundnet.reference.arb`) with what the rules claim; no tolerance anywhere.
+(:mod:`boundnet.machines.emulated`) and certified exact values (:mod:`boundnet.reference.arb`) with what the rules claim;
+no tolerance anywhere.
 """
 
 from __future__ import annotations
@@ -110,8 +111,16 @@ class _Claim:
         result: Any = exact if computed is None else m.parameter(computed)
         rounding = raise_tiny(np.where(local.overflow, np.inf, local.rounding))
         if computed is not None:
-            self._refute(exceeds(result - exact, rounding) | broken(computed, rounding), "its rounding bound", result, exact, rounding, xs, note)
-        predicted = m.parameter(self.centre if local.shift is None else self.centre)
+            self._refute(
+                exceeds(result - exact, rounding) | broken(computed, rounding),
+                "its rounding bound",
+                result,
+                exact,
+                rounding,
+                xs,
+                note,
+            )
+        predicted = m.parameter(self.centre)
         if local.shift is not None:
             predicted = predicted + m.parameter(np.broadcast_to(local.shift, self.centre.shape))
         for linear, x, t in zip(local.maps, certain, self.tensors, strict=True):
@@ -134,7 +143,9 @@ class _Claim:
         at = tuple(int(i) for i in np.argwhere(violated)[0])
         distance = result[at] - expected[at]
         rules = "the exact network" if self.arithmetic is None else describe(self.arithmetic)
-        shown = "\n".join(f"  x{i} = {_show(x)}, radius {_show(t.radius)}" for i, (x, t) in enumerate(zip(xs, self.tensors, strict=True)))
+        shown = "\n".join(
+            f"  x{i} = {_show(x)}, radius {_show(t.radius)}" for i, (x, t) in enumerate(zip(xs, self.tensors, strict=True))
+        )
         raise BoundViolation(
             f"{self.op.describe()} left {what} in {int(np.count_nonzero(violated))} elements, first {at}:\n"
             f"  value {result[at].str(25)}, expected {expected[at].str(25)}, distance {distance.str(12)}, "
@@ -163,7 +174,9 @@ def _inside(tensor: Tensor, rng: np.random.Generator) -> Array:
         share = np.full(share.shape, rng.choice([-1.0, 1.0]))
     x = tensor.centre + share * np.where(np.isfinite(tensor.radius), tensor.radius, 0.0)
     low, high = np.nextafter(tensor.centre - tensor.radius, np.inf), np.nextafter(tensor.centre + tensor.radius, -np.inf)
-    x = np.where(tensor.radius == 0.0, tensor.centre, np.clip(x, np.minimum(low, tensor.centre), np.maximum(high, tensor.centre)))
+    x = np.where(
+        tensor.radius == 0.0, tensor.centre, np.clip(x, np.minimum(low, tensor.centre), np.maximum(high, tensor.centre))
+    )
     return np.where(tensor.zero, 0.0, x)
 
 
@@ -203,7 +216,9 @@ def check_graph(
             values = run(graph, inputs, emulator)
             computed = {k: machine.parameter(v) for k, v in values.items()}
             for name, (trace, own) in traces.items():
-                note = f"{name} domain, {describe(arithmetic)}, seed {seed}, trial {trial}, adversary {adversary}, skip {skip}"
+                note = (
+                    f"{name} domain, {describe(arithmetic)}, seed {seed}, trial {trial}, adversary {adversary}, skip {skip}"
+                )
                 for node, value in values.items():
                     radius = trace.tensors[node].radius
                     _fail(broken(value, radius), node, graph, computed[node], exact[node], radius, note)
@@ -247,7 +262,9 @@ def _compare(
         rows = np.concatenate([np.eye(size)[rng.integers(size)][None], rng.choice([-1.0, 0.0, 1.0, 0.37], size=(2, size))])
         claim = adjoint(trace, node, rows.reshape(len(rows), 1, *graph.shape(node)))
         deviation = (values[node] - machine.parameter(trace.tensors[node].centre)).ravel()
-        met = np.array([[sum((d * float(r) for d, r in zip(deviation, row, strict=True)), machine.number(0.0))] for row in rows])
+        met = np.array(
+            [[sum((d * float(r) for d, r in zip(deviation, row, strict=True)), machine.number(0.0))] for row in rows]
+        )
         _fail(exceeds(met, claim.bound), node, graph, met, met, claim.bound, note + ", adjoint row")
 
 
@@ -255,6 +272,8 @@ def _fail(violated: Mask, node: str, graph: LayerGraph, value: Objects, centre: 
     if np.any(violated):
         at = tuple(int(i) for i in np.argwhere(violated)[0])
         raise BoundViolation(
-            f"node {node!r} ({graph.op(node).describe()}) left its bound in {int(np.count_nonzero(violated))} elements, first {at}: "
-            f"value {value[at].str(20)}, reference {centre[at].str(20)}, bound {float(np.broadcast_to(bound, violated.shape)[at])!r}\n  {note}"
+            f"node {node!r} ({graph.op(node).describe()}) left its bound in {int(np.count_nonzero(violated))} "
+            f"elements, first {at}: "
+            f"value {value[at].str(20)}, reference {centre[at].str(20)}, "
+            f"bound {float(np.broadcast_to(bound, violated.shape)[at])!r}\n  {note}"
         )

@@ -21,7 +21,8 @@ Case = Callable[["Draw"], tuple[Op, Shapes]]
 
 FORMATS = [
     (E4M3FN, E4M3FN), (E5M2, E5M2), (BFLOAT16, BFLOAT16), (BINARY16, BINARY16), (BINARY32, BINARY32), (BFLOAT16, BINARY32),
-    (E4M3FN, BINARY16), (E4M3FN, BFLOAT16), (float_format(3, 4), float_format(3, 4)), (float_format(6, 5), float_format(9, 6)),
+    (E4M3FN, BINARY16), (E4M3FN, BFLOAT16),
+    (float_format(3, 4), float_format(3, 4)), (float_format(6, 5), float_format(9, 6)),
     (BINARY64, BINARY64), (fixed_format(4, 5), fixed_format(4, 5)), (fixed_format(4, 3), fixed_format(8, 8)),
     (fixed_format(4, 3), BINARY16),
 ]  # fmt: skip
@@ -32,7 +33,9 @@ FORMATS = [
 def arithmetics(draw: st.DrawFn) -> Arithmetic:
     """Any combination of formats, order, FMA, rounding, flushing, bias and function accuracy."""
     storage, accumulate = draw(st.sampled_from(FORMATS))
-    order = draw(st.sampled_from([Order(), Order("sequential"), Order("pairwise", 1), Order("pairwise", 3), Order("blocked", 2)]))
+    order = draw(
+        st.sampled_from([Order(), Order("sequential"), Order("pairwise", 1), Order("pairwise", 3), Order("blocked", 2)])
+    )
     tables = [X86_FLOAT32, CORRECT] if accumulate.precision < 40 or accumulate.is_fixed else [GLIBC_FLOAT64]
     return Arithmetic(
         "drawn", storage, accumulate, order,

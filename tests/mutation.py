@@ -20,8 +20,12 @@ def mutate(monkeypatch: pytest.MonkeyPatch, function: Callable[..., Any], old: s
     while lines[0].lstrip().startswith("@"):
         lines.pop(0)
     source = "".join(lines)
-    assert source.count(old) == 1, f"{function.__qualname__} has {source.count(old)} times {old!r}: bring the mutation up to date"
-    code = compile(source.replace(old, new), f"<mutated {function.__qualname__}>", "exec", __future__.annotations.compiler_flag, True)
+    assert source.count(old) == 1, (
+        f"{function.__qualname__} has {source.count(old)} times {old!r}: bring the mutation up to date"
+    )
+    code = compile(
+        source.replace(old, new), f"<mutated {function.__qualname__}>", "exec", __future__.annotations.compiler_flag, True
+    )
     namespace: dict[str, Any] = dict(function.__globals__)
     exec(code, namespace)
     monkeypatch.setattr(function, "__code__", namespace[function.__name__].__code__)

@@ -1,6 +1,7 @@
 """Affine forms: every noise symbol's coefficient is kept, so correlations survive (Stolfi & de Figueiredo).
 
-D = shift + sum_s coefficient_s e_s + fresh * e, |e_s| <= 1, where ``fresh`` has one private symbol for each element.  Fresh symbols stay a
+D = shift + sum_s coefficient_s e_s + fresh * e, |e_s| <= 1, where ``fresh`` has one private symbol for each element.
+Fresh symbols stay a
 plain radius while they follow a chain in which each enters one element only, and get names (rows of coefficients)
 when they may meet themselves again: at a fan-out or in a map that spreads them.
 """

@@ -1,6 +1,7 @@
 """What a program may ask of the machine that runs it.
 
-An op writes its formula once, in the order in which real code evaluates it, against this protocol.  Each analysis supplies a machine.
+An op writes its formula once, in the order in which real code evaluates it, against this protocol.  Each analysis
+supplies a machine.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class Machine(Protocol):
     def where(self, x: Any, threshold: float, above: Any, below: Any, apart: Any = None) -> Any:
         """``above`` where x >= threshold, else ``below``.
 
-        ``apart``: a number with |above - below| <= apart * |x - threshold| close to the threshold (within its rounding), where the
+        ``apart``: a number with |above - below| <= apart * |x - threshold| close to the threshold (within its rounding),
+            where the
         branches meet; by default they may jump.
         """
 

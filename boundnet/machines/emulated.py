@@ -1,6 +1,7 @@
 """The machine that really rounds: one conforming execution of an op under an Arithmetic.
 
-Values are float64 arrays that hold values of the formats.  Whatever the Arithmetic leaves open (order, fused multiply-add, flushing,
+Values are float64 arrays that hold values of the formats.  Whatever the Arithmetic leaves open (order, fused
+multiply-add, flushing,
 place of the bias, rounding direction, library errors, roundings that a wider intermediate skips) is drawn at random, or
 chosen by an adversary.  It exists to refute bounds, and shares no code with them beyond formats and maps.
 """
@@ -145,9 +146,7 @@ class EmulatedMachine:
 
     @staticmethod
     def _addends(pairs: Sequence[tuple[Array, Array | None]], shape: tuple[int, ...]) -> list[Addend]:
-        return [
-            Addend(np.broadcast_to(a, shape), None if w is None else np.broadcast_to(w, shape)) for a, w in pairs
-        ]
+        return [Addend(np.broadcast_to(a, shape), None if w is None else np.broadcast_to(w, shape)) for a, w in pairs]
 
     def accumulate_sum(self, a: Array, b: Array) -> Array:
         """a + b in the accumulator."""

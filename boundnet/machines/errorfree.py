@@ -1,6 +1,7 @@
 """Error-free transformations in binary64, and rounding to odd.
 
-An operation's exact result is held as ``high + low``; rounding it to odd into 53 bits keeps enough to round once more, in any
+An operation's exact result is held as ``high + low``; rounding it to odd into 53 bits keeps enough to round once more,
+in any
 direction, into every format of at most 51 bits without a double rounding (Boldo & Melquiond 2008, Theorem 2).
 """
 

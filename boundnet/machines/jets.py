@@ -1,6 +1,7 @@
 """The machine that encloses derivatives: second-order Taylor arithmetic over intervals.
 
-A jet holds enclosures of f, f' and f'' of one variable over an interval (Rump 2010, section 11.5).  At a kink the derivative is the hull of both
+A jet holds enclosures of f, f' and f'' of one variable over an interval (Rump 2010, section 11.5).  At a kink the
+derivative is the hull of both
 sides, and ``smooth`` turns False: f'' then says nothing.
 """
 

@@ -1,7 +1,8 @@
 """The machine that bounds rounding errors: running error analysis of an op's scalar program.
 
 Each value carries an enclosure of what exact arithmetic gives over all inputs in range and a bound of
-|computed - exact|.  The rules are those of Higham (2002, section 3.3), with the half-ulp bound u * ufp(t) where it is sharper.
+|computed - exact|.  The rules are those of Higham (2002, section 3.3), with the half-ulp bound u * ufp(t) where it is
+sharper.
 """
 
 from __future__ import annotations
@@ -103,9 +104,7 @@ class RunningMachine:
     def negative(self, a: Tracked) -> Tracked:
         return Tracked(-a.exact, a.error, a.overflow)
 
-    def where(
-        self, x: Tracked, threshold: float, above: Tracked, below: Tracked, apart: Any = None
-    ) -> Tracked:
+    def where(self, x: Tracked, threshold: float, above: Tracked, below: Tracked, apart: Any = None) -> Tracked:
         exact = choose(x.exact, threshold, above.exact, below.exact)
         sure_above, sure_below = x.exact.lo >= threshold, x.exact.hi < threshold
         either = np.maximum(above.error, below.error)

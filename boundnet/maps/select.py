@@ -29,7 +29,9 @@ class WeightedSelect(LinearMap):
         single = bool(((weights != 0.0).sum(axis=-1) <= 1).all())
         samples = len(weights)
         full = np.broadcast_to(cells, (samples, *cells.shape))
-        self.cells = (np.take_along_axis(full, heaviest, -1) if single else full).reshape(samples, -1, 1 if single else count)
+        self.cells = (np.take_along_axis(full, heaviest, -1) if single else full).reshape(
+            samples, -1, 1 if single else count
+        )
         self.weights = (np.take_along_axis(weights, heaviest, -1) if single else weights).reshape(self.cells.shape)
         self.exact = bool(((weights == 0.0) | (weights == 1.0)).all())
         self.fan_in = 0 if self.exact else count + 1

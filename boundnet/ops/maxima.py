@@ -174,7 +174,9 @@ class MaxPool(Op):
         choice = choose(centres, radii, zeros)
         linear = WeightedSelect(np.maximum(cells, 0), choice.weights, shape)
         error = read_error(rounder, choice.zero)
-        return Local((linear,), error, choice.zero, np.zeros(error.shape, dtype=np.bool_), choice.shift, choice.strip, choice.cap)
+        return Local(
+            (linear,), error, choice.zero, np.zeros(error.shape, dtype=np.bool_), choice.shift, choice.strip, choice.cap
+        )
 
     def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
         cells = self._cells(xs[0].centre.shape[1:])

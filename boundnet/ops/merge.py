@@ -230,8 +230,8 @@ class _Extremum(_Merge):
         zeros = np.stack([np.broadcast_to(x.zero, full) for x in xs], axis=-1)
         choice = choose(centres, radii, zeros)
         maps = tuple(Diagonal(choice.weights[..., i], shape, output) for i, shape in enumerate(shapes))
-        return Local(maps, read_error(rounder, choice.zero), choice.zero, np.zeros(full, dtype=np.bool_), self.sign * choice.shift,
-                     choice.strip, choice.cap)  # fmt: skip
+        error, overflow = read_error(rounder, choice.zero), np.zeros(full, dtype=np.bool_)
+        return Local(maps, error, choice.zero, overflow, self.sign * choice.shift, choice.strip, choice.cap)
 
     def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
         widest: Array = np.maximum.reduce(np.broadcast_arrays(*radii))

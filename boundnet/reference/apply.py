@@ -30,7 +30,9 @@ def apply_map(machine: ArbMachine, linear: LinearMap, x: Objects) -> Objects:
     if isinstance(linear, WeightedSelect):
         flat, total = x.reshape(len(x), -1), machine.parameter(np.zeros(linear.cells.shape[:2]))
         for k in range(linear.cells.shape[2]):
-            total = total + np.take_along_axis(flat, linear.cells[..., k], axis=1) * machine.parameter(linear.weights[..., k])
+            total = total + np.take_along_axis(flat, linear.cells[..., k], axis=1) * machine.parameter(
+                linear.weights[..., k]
+            )
         return total.reshape(shape)
     if isinstance(linear, _Into):
         placed = machine.parameter(np.zeros(shape))

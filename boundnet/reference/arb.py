@@ -12,19 +12,6 @@ from flint import arb, arb_mat
 from boundnet.maps import LinearMap
 from boundnet.reference.objects import ObjectMachine, Objects
 
-_CALLS = {
-    "exp": arb.exp,
-    "expm1": arb.expm1,
-    "log": arb.log,
-    "log1p": arb.log1p,
-    "tanh": arb.tanh,
-    "erf": arb.erf,
-    "sqrt": arb.sqrt,
-    "rsqrt": arb.rsqrt,
-    "sigmoid": lambda x: _sigmoid(x),
-    "softplus": lambda x: _softplus(x),
-}
-
 
 def _sigmoid(x: arb) -> arb:
     small = (-abs(x)).exp()
@@ -39,7 +26,9 @@ def _softplus(x: arb) -> arb:
 
 
 class ArbMachine(ObjectMachine):
-    """Balls of ``bits`` bits.  Values are object arrays of ``flint.arb``; precision is global to the process' flint context."""
+    """Balls of ``bits`` bits.  Values are object arrays of ``flint.arb``; precision is global to the process' flint
+    context.
+    """
 
     def __init__(self, bits: int = 128) -> None:
         self.bits = bits
@@ -101,3 +90,17 @@ def _down(x: Any) -> float:
             return value
         value = math.nextafter(value, -math.inf)
     return value
+
+
+_CALLS = {
+    "exp": arb.exp,
+    "expm1": arb.expm1,
+    "log": arb.log,
+    "log1p": arb.log1p,
+    "tanh": arb.tanh,
+    "erf": arb.erf,
+    "sqrt": arb.sqrt,
+    "rsqrt": arb.rsqrt,
+    "sigmoid": _sigmoid,
+    "softplus": _softplus,
+}

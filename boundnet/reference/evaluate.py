@@ -36,7 +36,8 @@ def reference(
         inputs: one (N, *shape) float64 array for each Input node, taken as exact.
         engine: one of :data:`ENGINES` but ``exact``.
         digits: decimal digits that every wanted value is certified to before it is rounded outwards to float64 (values
-            a million times smaller than their tensor's largest count absolutely).  ``pyinterval`` can't: it gives what binary64 gives.
+            a million times smaller than their tensor's largest count absolutely).  ``pyinterval`` can't: it gives what
+            binary64 gives.
         nodes: wanted nodes, the outputs by default.
         tick: called with each node's name, for progress; once a node and precision.
 
@@ -57,7 +58,8 @@ def reference(
         bits *= 2
         if bits > MOST_BITS:
             raise BoundNetError(
-                f"the {engine} engine can't certify {digits} digits with {MOST_BITS} bits: an input may sit exactly on a jump"
+                f"the {engine} engine can't certify {digits} digits with {MOST_BITS} bits: an input may "
+                "sit exactly on a jump"
             )
 
 

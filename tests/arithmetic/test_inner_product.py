@@ -80,7 +80,9 @@ def test_bfloat16_past_the_reach_of_gamma(n: int) -> None:
             claimed = bound(x, w, rules)
             assert np.isfinite(claimed)
             assert abs(sequential(BFLOAT16, parts) - exact) <= Fraction(claimed)
-            assert abs(sequential(BFLOAT16, sorted(parts)) - exact) <= Fraction(bound(x, w, Arithmetic("any", BFLOAT16, BFLOAT16)))
+            assert abs(sequential(BFLOAT16, sorted(parts)) - exact) <= Fraction(
+                bound(x, w, Arithmetic("any", BFLOAT16, BFLOAT16))
+            )
 
 
 def test_directed_rounding_breaks_n_u_from_131_terms() -> None:

@@ -25,7 +25,9 @@ def samples(fmt: Format) -> np.ndarray:
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
-@pytest.mark.parametrize("fmt", [E4M3FN, E5M2, BFLOAT16, BINARY16, float_format(3, 4), fixed_format(3, 4)], ids=lambda f: f.name)
+@pytest.mark.parametrize(
+    "fmt", [E4M3FN, E5M2, BFLOAT16, BINARY16, float_format(3, 4), fixed_format(3, 4)], ids=lambda f: f.name
+)
 def test_bound_covers_every_rounding_below_the_magnitude(fmt: Format, rounding: str) -> None:
     rules = Arithmetic("t", fmt, fmt, rounding=rounding)  # type: ignore[arg-type]
     t = samples(fmt)

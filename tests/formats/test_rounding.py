@@ -87,7 +87,9 @@ def test_directions_bracket_and_are_neighbours(fmt: Format) -> None:
     assert same(chopped, np.where(x > 0, down, up))
     assert np.all((nearest == down) | (nearest == up))
     assert np.all(np.abs(nearest - x) <= np.minimum(x - down, up - x))
-    assert np.all((up - down <= fmt.smallest_subnormal) | (up - down <= 2 * fmt.unit_roundoff * np.maximum(abs(up), abs(down))))
+    assert np.all(
+        (up - down <= fmt.smallest_subnormal) | (up - down <= 2 * fmt.unit_roundoff * np.maximum(abs(up), abs(down)))
+    )
 
 
 def test_e4m3_has_no_infinities() -> None:

@@ -33,7 +33,9 @@ def test_zero_inputs_stay_exactly_zero_through_layers() -> None:
     assert all(np.all(bound == 0.0) for bound in bounds.values())
 
 
-@pytest.mark.parametrize("op", [ops.Dense(np.zeros((2, 3))), ops.Dense(np.array([[0.0], [1.0]]))], ids=["zero kernel", "one zero weight"])
+@pytest.mark.parametrize(
+    "op", [ops.Dense(np.zeros((2, 3))), ops.Dense(np.array([[0.0], [1.0]]))], ids=["zero kernel", "one zero weight"]
+)
 def test_zero_weights_do_not_shield_from_infinity(op: Op) -> None:
     local = op.local(Rounder(RULES), tensor([1.0, 0.0], [np.inf, 0.0]))
     assert not local.zero.any()

@@ -68,7 +68,13 @@ def test_every_pair_of_values(fmt: Format, name: str, rounding: str) -> None:
             if pick is None:
                 exact = {"add": a + b, "sub": a - b, "mul": a * b}[name]  # exact in binary64 for 8-bit operands
                 known = np.isfinite(bound)
-                assert np.all(np.abs(computed - exact)[known] <= bound[known]), (fmt.name, name, rounding, subnormals, adversary)
+                assert np.all(np.abs(computed - exact)[known] <= bound[known]), (
+                    fmt.name,
+                    name,
+                    rounding,
+                    subnormals,
+                    adversary,
+                )
             else:
                 some = np.random.default_rng(1).choice(pick, size=4000, replace=False)
                 exact = certain.parameter(a[some]) / certain.parameter(b[some])
