@@ -48,7 +48,7 @@ class ArbMachine(ObjectMachine):
         return above.union(below)
 
     def call(self, name: str, x: arb) -> arb:
-        result: arb = _CALLS[name](x)  # type: ignore[no-untyped-call]
+        result: arb = _CALLS[name](x)
         return result
 
     def matrix_product(self, linear: LinearMap, x: Objects) -> Objects | None:
