@@ -1,6 +1,7 @@
 """Rounding error of sums of products: the theorems that carry most of every bound.
 
-Notation: m leaves (the products that can be nonzero, plus the bias), P = sum |w x|, S = P + |b| with |x| at its largest over all
+Notation: m leaves (the products that can be nonzero, plus the bias), P = sum |w x|, S = P + |b| with |x| at its largest
+    over all
 executions, H = the sum of all absolute terms (underflow, flushing).  ``u`` is the accumulator's unit roundoff.
 """
 
@@ -58,7 +59,8 @@ def sum_error(terms: Sum, arithmetic: Arithmetic, value: Array, spread: Array, s
         spread: bound of |L x + bias - value| for every such x.
         stored: whether the result is stored (False: it stays in the accumulator).
 
-    Source: Jeannerod & Rump (2013), Theorem 3.1, extended to products and bias; Higham (2002), section 4.2 for trees of known height and
+    Source: Jeannerod & Rump (2013), Theorem 3.1, extended to products and bias; Higham (2002), section 4.2 for trees of
+        known height and
     section 3.3 for the running bound; Blanchard, Higham & Mary (2020) for blocked sums.
     """
     own_magnitude = up(np.abs(value) + spread, 1)
@@ -166,7 +168,8 @@ def _product(a: Array, b: Array) -> Array:
 def running_bound(terms: Sum, arithmetic: Arithmetic, bias: str) -> Array:
     """Running error bound of one accumulator that takes its leaves in document order.
 
-    e_k = e_(k-1) + pi_k + [rounding of a sum of at most |S~_k| + F_k + e_(k-1) + pi_k], where S~_k are the float64 partial sums at the centre,
+    e_k = e_(k-1) + pi_k + [rounding of a sum of at most |S~_k| + F_k + e_(k-1) + pi_k], where S~_k are the float64
+    partial sums at the centre,
     F_k bounds their distance from any conforming run's exact partial sums, and pi_k the k-th product's error.
 
     Args:
@@ -191,7 +194,8 @@ def running_bound(terms: Sum, arithmetic: Arithmetic, bias: str) -> Array:
         inner = error + product_error
         reached = np.abs(partial) + spread + size * ((steps + 2) * 2 * W) + inner + 2.0**-1060
         rounding = _sum_rounding(reached * (1.0 + 2.0**-48))
-        # The first leaf that is not zero is copied, not added, unless a fused operation rounds it; a zero leaf changes nothing.
+        # The first leaf that is not zero is copied, not added, unless a fused operation rounds it; a zero leaf changes
+        # nothing.
         error = np.where(present, inner + np.where(started | rounds_first, rounding, 0.0), error)
         started = started | present
 

@@ -95,7 +95,8 @@ class Rounder:
         return np.where(radius == 0.0, self.stored_error(centre), error)
 
     def divided(self, error: Array, centre: Array, count: Array, reached: Array) -> Array:
-        """Error of dividing a sum off by ``error`` by ``count`` (a literal that is stored first), or of multiplying it by the rounded 1/count.
+        """Error of dividing a sum off by ``error`` by ``count`` (a literal that is stored first), or of multiplying it
+        by the rounded 1/count.
 
         Args:
             centre: the float64 quotient, already off by the float64 error of its own sum.

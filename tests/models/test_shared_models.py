@@ -91,4 +91,7 @@ def test_digits_bounds_on_all_inputs() -> None:
     _check_digits(None)
     narrow = _digits(boundnet.build("bfloat16"), None)
     assert np.isfinite(narrow.summary.max_absolute_bound)
-    assert narrow.summary.proved >= 0.96 * narrow.summary.total
+    # Every bias may be stored apart from its sum (two roundings to 8 bits); fused biases prove more.
+    assert narrow.summary.proved >= 0.945 * narrow.summary.total
+    fused = _digits(boundnet.build("bfloat16", bias="last"), None)
+    assert fused.summary.proved >= 0.97 * fused.summary.total

@@ -32,22 +32,13 @@ def network(*activations: str) -> LayerGraph:
         ops.ConvTranspose(rng.normal(size=(2, 2, 3, 4)), rng.normal(size=3), strides=(2, 2)),
         ops.AveragePool((2, 2), (1, 1)),
         ops.Pad(((0, 0), (1, 0), (0, 0))),
-        ops.Reshape((27,)),
-        ops.Dense(rng.normal(size=(27, 4)), rng.normal(size=4)),
+        ops.Reshape((18,)),
+        ops.Dense(rng.normal(size=(18, 4)), rng.normal(size=4)),
     ]
     for i, op in enumerate(layers):
-        shape = op.output_shape(graph.shape(node)) if not isinstance(op, ops.Reshape) else ()
-        if isinstance(op, ops.Reshape):
-            op = ops.Reshape((int(np.prod(graph.shape(node))),))
-        if isinstance(op, ops.Dense):
-            op = ops.Dense(rng.normal(size=(graph.shape(node)[0], 4)), rng.normal(size=4))
-        assert all(n > 0 for n in shape)
         node = graph.add(f"n{i}", op, [node])
     graph.set_outputs([node, graph.add("softmax", ops.Softmax(0), [node]), graph.add("log", ops.LogSoftmax(0), [node])])
     return graph
-
-
-LAYERS_WITH_INPUT_CHECKS = ("tanh", "gelu", "silu", "elu")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
