@@ -53,8 +53,8 @@ def _argmax(best: int, exact: Array, machine: Array, ours: Rows, theirs: Rows, n
     assert first is not None
     assert second is not None
     rivals = np.flatnonzero(np.arange(len(exact)) != best)
-    margin_exact = (exact[best] - exact[rivals]) * (1.0 - 2.0**-51)
-    margin_cast = (machine[best] - machine[rivals]) * (1.0 - 2.0**-51)
+    # Rounding is monotone and the bounds are floats: a rounded difference above one has an exact difference above it.
+    margin_exact, margin_cast = exact[best] - exact[rivals], machine[best] - machine[rivals]
     bound_cast, bound_exact = -first[n, best, rivals], -second[n, best, rivals]
     holds = (margin_exact > bound_exact) & (margin_cast > bound_cast)
     with np.errstate(invalid="ignore"):

@@ -60,6 +60,7 @@ def forward(
                 stored = rounder.stored_error_over(value, box)
                 reach = up(box + stored, 1)
                 zero = (value == 0.0) & (reach == 0.0)
+                overflow[name] = not bool(np.isfinite(reach).all())
                 tensors[name] = Tensor(value, domain.enter(name, reach), zero, _spread(domain, name))
                 continue
             sources = graph.inputs_of(name)

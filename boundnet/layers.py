@@ -8,6 +8,7 @@ import numpy as np
 
 from boundnet.adjoint import Adjoint
 from boundnet.graph import LayerGraph
+from boundnet.ops import Activation, Op
 from boundnet.results import Layer
 from boundnet.rounding import Array
 from boundnet.runs import Runs
@@ -45,6 +46,8 @@ class LayerTable:
                 total = np.where(np.isnan(total), np.inf, total) * (1.0 + 2.0**-50)
                 low = np.minimum(machine.centre - machine.radius, exact.centre - exact.radius)
                 high = np.maximum(machine.centre + machine.radius, exact.centre + exact.radius)
+            if _never_negative(self.graph.op(last)):
+                low = np.maximum(low, 0.0)
             tally.bound = max(tally.bound, float(total.max(initial=0.0)))
             tally.low = min(tally.low, float(np.where(np.isnan(low), -np.inf, low).min(initial=np.inf)))
             tally.high = max(tally.high, float(np.where(np.isnan(high), np.inf, high).max(initial=-np.inf)))
@@ -98,3 +101,9 @@ class LayerTable:
                       tally.overflow, rounding, linear, tally.low, tally.high, tuple(tally.nodes))
             )  # fmt: skip
         return tuple(layers)
+
+
+def _never_negative(op: Op) -> bool:
+    """Whether the op picks its result from values >= 0, in every execution: relu without a negative part."""
+    pieces = op.function.pieces if isinstance(op, Activation) else None
+    return pieces is not None and isinstance(op, Activation) and op.function.name == "relu" and pieces.zero[0]

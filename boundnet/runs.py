@@ -10,7 +10,6 @@ import numpy as np
 from boundnet.arithmetic import Arithmetic
 from boundnet.domains import AffineDomain, IntervalDomain
 from boundnet.domains.affine import TooManySymbols
-from boundnet.formats import Format
 from boundnet.forward import Tick, Trace, forward
 from boundnet.graph import LayerGraph
 from boundnet.rounder import Rounder
@@ -60,7 +59,7 @@ class Runner:
             for weight in graph.op(name).parameters()
         )
         cast = self.casts and changed
-        self.cast_graph = graph.mapped(lambda weight: cast_to(arithmetic.storage, weight)) if cast else graph
+        self.cast_graph = graph.mapped(lambda weight: cast_to(arithmetic, weight)) if cast else graph
 
     def chunk(self) -> int:
         """How many samples to analyse together with intervals."""
@@ -94,9 +93,15 @@ class Runner:
         return Runs(machine, exact)
 
     def _cast(self, inputs: Sequence[Array]) -> list[Array]:
-        return [cast_to(self.arithmetic.storage, x) if self.casts else x for x in inputs]
+        return [cast_to(self.arithmetic, x) if self.casts else x for x in inputs]
 
 
-def cast_to(storage: Format, value: Array) -> Array:
-    """``value`` rounded to ``storage``; one that does not fit stays as it is, and storing it is reported as overflow."""
-    return np.where(np.abs(value) <= storage.largest, storage.round(value), value)
+def cast_to(arithmetic: Arithmetic, value: Array) -> Array:
+    """``value`` rounded to the storage format, where that is what every conforming cast gives.
+
+    A value that does not fit stays as it is, and storing it is reported as overflow.  One that a cast may either round
+    or flush to zero stays as well: casting it is noise (:meth:`boundnet.rounder.Rounder.stored_error`).
+    """
+    rounded = arithmetic.storage.round(value)
+    known = (np.abs(value) >= arithmetic.flush()) | (rounded == 0.0)
+    return np.where(known & (np.abs(value) <= arithmetic.storage.largest), rounded, value)

@@ -1,7 +1,7 @@
-"""Mistakes that others made (error bounds for networks and emulations of formats), each kept away by a test.
+"""Mistakes that others made in error bounds for networks and in emulations of formats, each kept away by a test.
 
-Elsewhere: terms forgotten one at a time (ops/test_mutations.py), n u with directed rounding and a running bound without the products'
-rounding (arithmetic/test_inner_product.py), E4M3 without infinities and double rounding (formats/test_rounding.py).
+Elsewhere: terms forgotten one at a time (ops/test_mutations.py), n u with directed rounding and a running bound without the
+products' rounding (arithmetic/test_inner_product.py), E4M3 without infinities and double rounding (formats/test_rounding.py).
 """
 
 from __future__ import annotations
@@ -126,7 +126,8 @@ def test_mean_of_many_in_a_narrow_format() -> None:
     """A literal count or reciprocal that the format can't hold is rounded too."""
     x = E4M3FN.round(np.random.default_rng(0).normal(size=(1, 49, 1)))
     check_bound(ops.AveragePool((49,)), [x], Arithmetic("fp8", E4M3FN, E4M3FN, rounding="any"), trials=40)
-    check_bound(ops.AveragePool((32, 32)), [np.ones((1, 32, 32, 1)) / 8], Arithmetic("fp8", E4M3FN, E4M3FN, subnormals="ftz"), trials=10)
+    flushing = Arithmetic("fp8", E4M3FN, E4M3FN, subnormals="ftz")
+    check_bound(ops.AveragePool((32, 32)), [np.ones((1, 32, 32, 1)) / 8], flushing, trials=10)
 
 
 def test_own_arithmetic_is_binary64_in_any_order() -> None:

@@ -73,7 +73,8 @@ def test_adjoint_of_one_op_is_its_radius() -> None:
 
 
 def test_overflow_is_never_a_finite_bound() -> None:
-    graph = build(("d", ops.Dense(np.full((3, 2), 1e38)), ["x"]), ("r", ops.Activation(make("relu")), ["d"]), ("p", ops.Softmax(0), ["r"]))
+    large, relu = ops.Dense(np.full((3, 2), 1e38)), ops.Activation(make("relu"))
+    graph = build(("d", large, ["x"]), ("r", relu, ["d"]), ("p", ops.Softmax(0), ["r"]))
     for affine in (True, False):
         found = trace(graph, np.full((1, 3), 1e3), Arithmetic("binary32"), affine)
         assert found.overflow["d"]
@@ -83,7 +84,7 @@ def test_overflow_is_never_a_finite_bound() -> None:
 
 
 def test_cap_does_not_shrink_the_slack_of_the_form() -> None:
-    """tanh saturates: its radius is capped at 2 while its form is much wider; later float64 roundings are relative to the form."""
+    """A saturated op's radius is capped while its form is much wider; later float64 roundings are relative to the form."""
     domain = AffineDomain({"x": 1, "t": 1, "y": 0})
     domain.enter("x", np.full((1, 2), 1e12))
     blank = np.zeros((1, 2))
@@ -128,8 +129,15 @@ def test_more_noise_never_means_a_smaller_bound(family: str) -> None:
 def test_batch_does_not_change_a_bound() -> None:
     """Every sample's bound is its own."""
     rng = np.random.default_rng(0)
-    for op, shape in ((DENSE, (3,)), (ops.MaxPool((2,)), (4, 1)), (ops.Softmax(0), (3,)), (ops.LogSoftmax(0), (3,)),
-                      (ops.Conv(rng.normal(size=(2, 2, 2, 3)), np.ones(3)), (3, 3, 2)), (ops.Activation(make("gelu")), (3,))):  # fmt: skip
+    cases: list[tuple[Op, tuple[int, ...]]] = [
+        (DENSE, (3,)),
+        (ops.MaxPool((2,)), (4, 1)),
+        (ops.Softmax(0), (3,)),
+        (ops.LogSoftmax(0), (3,)),
+        (ops.Conv(rng.normal(size=(2, 2, 2, 3)), np.ones(3)), (3, 3, 2)),
+        (ops.Activation(make("gelu")), (3,)),
+    ]
+    for op, shape in cases:
         x, r = rng.normal(size=(5, *shape)), np.abs(rng.normal(size=(5, *shape))) * 0.1
         for rules in (BF16, replace(BF16, order=SEQUENTIAL)):
             whole = op.local(Rounder(rules), Tensor(x, r, x > 9))
