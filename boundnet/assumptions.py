@@ -44,7 +44,10 @@ def assumptions(arithmetic: Arithmetic, *, casts: bool, inputs_cast: bool) -> tu
         "the stored weights, the inputs as given and the literals of each layer are the exact network",
     ]
     if casts:
-        lines.append(f"weights are cast to {a.storage.name} once, correctly rounded; the cast counts as error")
+        lines.append(
+            f"every weight, biases and normalisation statistics included, is cast to {a.storage.name} once, to nearest, "
+            "ties to even; the cast counts as error (an execution that keeps some weights wider is not covered)"
+        )
     if inputs_cast:
         lines.append(f"inputs are cast to {a.storage.name} once, correctly rounded; the cast counts as error")
     if a.storage.precision > 40:

@@ -123,7 +123,7 @@ class Layer:
         error_share: part of the final bound that its own rounding and linearisation cause (mean over samples; sums to 1).
         rounding_share, linearisation_share: the two parts of it.
         low, high: range of its values over all samples and executions.
-        may_overflow: some value may pass the largest finite one.
+        may_overflow: a value computed here may pass the largest finite one; layers behind it have infinite bounds.
     """
 
     name: str

@@ -72,7 +72,8 @@ def test_interval_operations_enclose(name: str) -> None:
         elif name in ("maximum", "minimum"):
             exact = getattr(machine, name)(u, v)
         else:
-            exact = getattr(machine, {"__add__": "add", "__sub__": "sub", "__mul__": "mul", "__truediv__": "div"}[name])(u, v)
+            method = {"__add__": "add", "__sub__": "sub", "__mul__": "mul", "__truediv__": "div"}[name]
+            exact = getattr(machine, method)(u, v)
         lo, hi = np.frompyfunc(machine.enclosure, 1, 2)(exact)
         known = np.isfinite(lo.astype(float)) & np.isfinite(hi.astype(float))
         assert np.all((box.lo <= hi.astype(float)) & (box.hi >= lo.astype(float)) | ~known)
