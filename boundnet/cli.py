@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import Enum
 from pathlib import Path
@@ -132,6 +133,9 @@ def _value(choice: Enum | None) -> str | None:
 
 def main() -> None:
     """Entry point of the ``boundnet`` command."""
+    # Many small products: a second BLAS thread costs more than it gives (docs/benchmarks.md).  Must precede NumPy's import.
+    if "OMP_NUM_THREADS" not in os.environ:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -119,13 +119,19 @@ class BatchNorm(_Affine):
             offset = m.negative(shift) if beta is None else m.sub(beta, shift)
             return m.add(m.mul(x, s), offset)
 
+        def scaled_last(m: Machine, x: Any, mean: Any, variance: Any, *rest: Any) -> Any:
+            gamma, beta = self._unpack(rest)
+            y = m.mul(m.sub(x, mean), scale(m, variance, None))
+            y = y if gamma is None else m.mul(y, gamma)
+            return y if beta is None else m.add(y, beta)
+
         def divided(m: Machine, x: Any, mean: Any, variance: Any, *rest: Any) -> Any:
             gamma, beta = self._unpack(rest)
             y = m.div(m.sub(x, mean), m.function("sqrt", m.add(variance, m.constant(self.epsilon))))
             y = y if gamma is None else m.mul(y, gamma)
             return y if beta is None else m.add(y, beta)
 
-        return centred, folded, divided
+        return centred, folded, scaled_last, divided
 
 
 @dataclass(frozen=True, eq=False)

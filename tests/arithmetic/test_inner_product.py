@@ -35,8 +35,8 @@ def sequential(fmt: Format, products: list[Fraction], direction: str = "nearest"
     return total
 
 
-def test_every_tree_of_a_tiny_format() -> None:
-    """(m-1) u S + u/(1+u) P for products and sums, exhaustively for p = 2 and random leaves, all orders, FMA or not."""
+def test_every_sequence_of_a_tiny_format() -> None:
+    """(m-1) u S + u/(1+u) P for rounded products and sums: p = 2, random leaves, every order of one accumulator, no FMA."""
     fmt, rng = float_format(2, 8), np.random.default_rng(0)
     u = Fraction(1, 4)
     worst = Fraction(0)
