@@ -17,6 +17,7 @@ from boundnet.testing import check_bound
 # 12 executions an example: more than 1000 of each op and form.
 MANY = settings(max_examples=90, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 FEW = settings(MANY, max_examples=30)
+THOROUGH = settings(MANY, max_examples=1000)
 
 
 def attack(op: Op, shapes: list[tuple[int, ...]], draw: Draw, spread: bool) -> None:
@@ -28,10 +29,9 @@ def attack(op: Op, shapes: list[tuple[int, ...]], draw: Draw, spread: bool) -> N
     )
 
 
-@pytest.mark.parametrize("family", CASES)
-def test_family(family: str) -> None:
-    @seed(0)
-    @MANY
+def attack_family(family: str, effort: settings, start: int) -> None:
+    @seed(start)
+    @effort
     @given(arithmetics(), st.integers(0, 2**31), st.booleans())
     def run(arithmetic: Arithmetic, number: int, spread: bool) -> None:
         draw = Draw(arithmetic, number)
@@ -40,12 +40,33 @@ def test_family(family: str) -> None:
     run()
 
 
-@pytest.mark.parametrize("function", ACTIVATIONS, ids=str)
-def test_activation(function: Function) -> None:
-    @seed(0)
-    @FEW
+def attack_activation(function: Function, effort: settings, start: int) -> None:
+    @seed(start)
+    @effort
     @given(arithmetics(), st.integers(0, 2**31), st.booleans())
     def run(arithmetic: Arithmetic, number: int, spread: bool) -> None:
         attack(ops.Activation(function), [(6,)], Draw(arithmetic, number), spread)
 
     run()
+
+
+@pytest.mark.parametrize("family", CASES)
+def test_family(family: str) -> None:
+    attack_family(family, MANY, 0)
+
+
+@pytest.mark.parametrize("function", ACTIVATIONS, ids=str)
+def test_activation(function: Function) -> None:
+    attack_activation(function, FEW, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", CASES)
+def test_family_thoroughly(family: str) -> None:
+    attack_family(family, THOROUGH, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("function", ACTIVATIONS, ids=str)
+def test_activation_thoroughly(function: Function) -> None:
+    attack_activation(function, THOROUGH, 1)
