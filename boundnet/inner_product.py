@@ -194,9 +194,9 @@ def running_bound(terms: Sum, arithmetic: Arithmetic, bias: str) -> Array:
         inner = error + product_error
         reached = np.abs(partial) + spread + size * ((steps + 2) * 2 * W) + inner + 2.0**-1060
         rounding = _sum_rounding(reached * (1.0 + 2.0**-48))
-        # The first leaf that is not zero is copied, not added, unless a fused operation rounds it; a zero leaf changes
-        # nothing.
-        error = np.where(present, inner + np.where(started | rounds_first, rounding, 0.0), error)
+        # The first leaf that is not zero is copied, not added, unless a fused operation rounds it; adding a zero
+        # leaf changes nothing, but may flush it.
+        error = np.where(present, inner + np.where(started | rounds_first, rounding, per_sum), error)
         started = started | present
 
     def add_bias() -> None:

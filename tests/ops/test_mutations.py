@@ -123,7 +123,7 @@ MUTANTS: dict[str, Mutant] = {
         one(dense(1.125), [[1.125]], SEQ),
     ),
     "sum in the running bound": Mutant(
-        inner_product.running_bound, "np.where(started | rounds_first, rounding, 0.0)", "0.0",
+        inner_product.running_bound, "np.where(started | rounds_first, rounding, per_sum)", "0.0",
         one(dense(1.0, 1.0, 1.0), [[1.0, 0.0625, 0.0625]], SEQ),
     ),
     "radius in the running bound": Mutant(

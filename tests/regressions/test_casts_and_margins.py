@@ -9,10 +9,15 @@ import pytest
 
 from boundnet import ops
 from boundnet.analysis import analyze
+from boundnet.arithmetic import SEQUENTIAL, Arithmetic
 from boundnet.decisions import decide
+from boundnet.formats import E4M3FN
 from boundnet.graph import LayerGraph
 from boundnet.heads import Head, Rows
+from boundnet.ops import Tensor
 from boundnet.presets import build
+from boundnet.rounder import Rounder
+from boundnet.testing import check_bound
 
 SUBNORMAL = 2.0**-130 * (4.0 / 3.0)
 
@@ -64,3 +69,11 @@ def test_an_input_that_does_not_fit_is_reported(box: bool) -> None:
     assert np.isinf(result.samples[0].outputs[0].absolute_bound).all()
     assert result.layers[0].may_overflow
     assert any("overflow" in warning for warning in result.warnings)
+
+
+def test_adding_zero_flushes_a_subnormal_partial_sum() -> None:
+    rules = Arithmetic("fp8", E4M3FN, E4M3FN, SEQUENTIAL, "yes", "nearest", "ftz")
+    x = np.array([[[-1.625, 0.013671875], [-0.34375, 0.0], [0.0, 0.0]]])
+    check_bound(ops.Total(0), [x], rules, seed=1301600463)
+    local = ops.Total(0).local(Rounder(rules), Tensor(x, np.zeros(x.shape), x == 0.0))
+    assert local.rounding[0, 0, 1] >= 0.013671875
