@@ -175,12 +175,8 @@ def softmax_enclosure(trace: Trace, logits: str, rows: Rows) -> Box:
 
 def softmax_bound(
     machine: Trace, exact: Trace, head: Head, rows: tuple[Rows, Rows], arithmetic: Arithmetic
-) -> tuple[Array, Array]:
-    """Bounds for a softmax output from the logits' differences, for (machine, exact) traces and their rows.
-
-    Returns:
-        (|computed - exact|, |computed - softmax of the computed logits|), both (N, K).
-    """
+) -> Array:
+    """|computed - exact| of a softmax output from the logits' differences: (N, K), for (machine, exact) traces and rows."""
     assert head.logits is not None
     ours, theirs = (softmax_enclosure(trace, head.logits, r) for trace, r in zip((machine, exact), rows, strict=True))
     tensor = machine.tensors[head.logits]
@@ -190,4 +186,4 @@ def softmax_bound(
     overflow = overflow | ~np.isfinite(rows[0].each).all(axis=1, keepdims=True)
     rounding = np.where(overflow | np.isnan(rounding), np.inf, rounding)
     apart = np.maximum(ours.hi - theirs.lo, theirs.hi - ours.lo)
-    return up(np.maximum(apart, 0.0) + rounding, 3) + 2.0**-1060, rounding
+    return up(np.maximum(apart, 0.0) + rounding, 3) + 2.0**-1060

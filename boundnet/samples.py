@@ -118,10 +118,12 @@ def _samples(
         rows = tuple(bound_rows(trace, node, need_pairs, best) for trace in (runs.machine, runs.exact))
         ours, theirs = rows
         if head.softmax:
-            bound, rounding = softmax_bound(runs.machine, runs.exact, head, (ours, theirs), rules)
+            bound = softmax_bound(runs.machine, runs.exact, head, (ours, theirs), rules)
             radii = [t.tensors[head.output].radius.reshape(count, -1) for t in (runs.machine, runs.exact)]
             bound = np.minimum(bound, _together(centre, cast, radii[0], radii[1]))
-            rounding = np.minimum(radii[0], np.where(np.isnan(rounding), np.inf, bound))
+            # |computed - cast| <= |computed - exact| + |exact - centre| + |centre - cast|.
+            moved = up(bound + _together(centre, cast, np.zeros(radii[1].shape), radii[1]), 1)
+            rounding = np.minimum(radii[0], np.where(np.isnan(moved), np.inf, moved))
         else:
             final = (
                 rows if node == head.output else tuple(bound_rows(t, head.output, False) for t in (runs.machine, runs.exact))
