@@ -18,7 +18,7 @@ from boundnet.frontends import load
 from boundnet.graph import LayerGraph
 from boundnet.heads import Head, find_head
 from boundnet.inputs import DEFAULT_COUNT, check_inputs, random_inputs, take
-from boundnet.layers import LayerTable
+from boundnet.layers import LayerTable, describe_nodes
 from boundnet.presets import preset
 from boundnet.results import (
     Analysis,
@@ -173,7 +173,7 @@ def _assemble(
     timings["total"] = time.perf_counter() - started
     return Analysis(
         model, rules.describe(), "deterministic", lines, tuple(warnings), info, domain, tuple(found), layers, summary,
-        timings, verdict(summary, layers, found, info, rules), _versions(),
+        timings, verdict(summary, layers, found, info, rules), _versions(), nodes=describe_nodes(graph),
     )  # fmt: skip
 
 

@@ -186,6 +186,7 @@ class Arithmetic:
             "bias": self.bias,
             "functions": {"name": self.functions.name, "ulp": dict(self.functions.ulps), "source": self.functions.source},
             "unit_roundoff": self.storage.unit_roundoff,
+            "formats": {"storage": self.storage.describe(), "accumulate": self.accumulate.describe()},
         }
 
 

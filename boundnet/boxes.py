@@ -66,7 +66,7 @@ def analyse_boxes(
     rounder = Rounder(rules)
     trace = forward(graph, [s[0] for s in sides], rounder, IntervalDomain(), [s[1] for s in sides])
     bounds = differences(trace, rounder)
-    table = LayerTable(graph)
+    table = LayerTable(graph, rules.storage)
     table.add(Runs(trace, trace))
     for name in graph.topological():
         table.override(name, float(bounds[name].max(initial=0.0)))

@@ -64,6 +64,18 @@ class Format:
         """lambda = 2**emin; 0 for fixed point, which has no normal range."""
         return 0.0 if self.is_fixed else 2.0**self.emin
 
+    def describe(self) -> dict[str, object]:
+        """What is needed to judge a number in this format, as plain values; ``quantum`` is 0 for floating point."""
+        return {
+            "name": self.name,
+            "precision": self.precision,
+            "largest": self.largest,
+            "smallest_normal": self.smallest_normal,
+            "smallest_subnormal": self.smallest_subnormal,
+            "quantum": self.quantum,
+            "overflow": self.overflow,
+        }
+
     def contains(self, other: Format) -> bool:
         """Whether every finite value of ``other`` is a value of this format, so that storing it rounds nothing."""
         if self.is_fixed or other.is_fixed:

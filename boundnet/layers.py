@@ -2,16 +2,53 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from boundnet.adjoint import Adjoint
+from boundnet.formats import BINARY32, Format
 from boundnet.graph import LayerGraph
 from boundnet.ops import Activation, Op
-from boundnet.results import Layer
+from boundnet.results import Layer, Node
 from boundnet.rounding import Array
 from boundnet.runs import Runs
+
+
+@dataclass
+class _Values:
+    """Magnitudes of the float64 centres of a layer's result; NaN and infinity make the largest and the square infinite."""
+
+    largest: float = 0.0
+    smallest: float = np.inf
+    rms: float = 0.0
+    count: int = 0
+    nonzero: int = 0
+    subnormal: int = 0
+
+    def add(self, centre: Array, smallest_normal: float) -> None:
+        size = np.abs(np.where(np.isfinite(centre), centre, np.inf)).ravel()
+        positive = size[size > 0.0]
+        self.largest = max(self.largest, float(size.max(initial=0.0)))
+        self.smallest = min(self.smallest, float(positive.min(initial=np.inf)))
+        scaled = size / self.largest if 0.0 < self.largest < np.inf else size
+        rms = float(np.sqrt(np.square(scaled).mean())) * self.largest if self.largest < np.inf else np.inf
+        self._mix(rms, size.size)
+        self.nonzero += positive.size
+        self.subnormal += int(np.count_nonzero(positive < smallest_normal))
+
+    def merge(self, other: _Values) -> None:
+        self.largest, self.smallest = max(self.largest, other.largest), min(self.smallest, other.smallest)
+        self._mix(other.rms, other.count)
+        self.nonzero += other.nonzero
+        self.subnormal += other.subnormal
+
+    def _mix(self, rms: float, count: int) -> None:
+        total = self.count + count
+        if count:
+            self.rms = math.hypot(self.rms * math.sqrt(self.count / total), rms * math.sqrt(count / total))
+        self.count = total
 
 
 @dataclass
@@ -24,13 +61,15 @@ class _Tally:
     overflow: bool = False
     rounding: float = 0.0
     linearisation: float = 0.0
+    values: _Values = field(default_factory=_Values)
 
 
 class LayerTable:
     """Accumulates results over chunks; nodes of one source layer form one row."""
 
-    def __init__(self, graph: LayerGraph) -> None:
+    def __init__(self, graph: LayerGraph, storage: Format = BINARY32) -> None:
         self.graph = graph
+        self._smallest_normal = storage.smallest_normal
         self._rows: dict[str, _Tally] = {}
         self._samples = 0
         for name in graph.topological():
@@ -51,6 +90,7 @@ class LayerTable:
             tally.bound = max(tally.bound, float(total.max(initial=0.0)))
             tally.low = min(tally.low, float(np.where(np.isnan(low), -np.inf, low).min(initial=np.inf)))
             tally.high = max(tally.high, float(np.where(np.isnan(high), np.inf, high).max(initial=-np.inf)))
+            tally.values.add(exact.centre, self._smallest_normal)
             tally.overflow |= any(runs.machine.overflow.get(node, False) for node in tally.nodes)
 
     def attribute(self, source: Adjoint, best: Array) -> None:
@@ -80,6 +120,7 @@ class LayerTable:
             tally.overflow |= more.overflow
             tally.rounding += more.rounding
             tally.linearisation += more.linearisation
+            tally.values.merge(more.values)
         self._samples += other._samples
 
     def override(self, node: str, bound: float) -> None:
@@ -96,11 +137,24 @@ class LayerTable:
             last = tally.nodes[-1]
             bound = tally.bound if tally.sharper is None else tally.sharper
             rounding, linear = tally.rounding / count, tally.linearisation / count
+            seen = tally.values
             layers.append(
                 Layer(name, self.graph.kind_of(tally.nodes[0]), self.graph.shape(last), bound, rounding + linear,
-                      tally.overflow, rounding, linear, tally.low, tally.high, tuple(tally.nodes))
+                      tally.overflow, rounding, linear, tally.low, tally.high, tuple(tally.nodes), seen.largest,
+                      seen.rms, seen.smallest if seen.nonzero else None,
+                      seen.subnormal / max(seen.nonzero, 1))
             )  # fmt: skip
         return tuple(layers)
+
+
+def describe_nodes(graph: LayerGraph) -> tuple[Node, ...]:
+    """The graph as results keep it, each node after its inputs."""
+    labels = dict(zip(graph.outputs, graph.output_labels, strict=True))
+    return tuple(
+        Node(name, type(graph.op(name)).__name__, graph.op(name).describe(), graph.layer_of(name), graph.inputs_of(name),
+             graph.shape(name), labels.get(name))
+        for name in graph.topological()
+    )  # fmt: skip
 
 
 def _never_negative(op: Op) -> bool:

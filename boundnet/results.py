@@ -12,7 +12,7 @@ import numpy as np
 
 from boundnet.rounding import Array
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,10 @@ class Layer:
         rounding_share, linearisation_share: the two parts of it.
         low, high: range of its values over all samples and executions.
         may_overflow: a value computed here may pass the largest finite one; layers behind it have infinite bounds.
+        nodes: names of the operations it was lowered to; the last one is its result.
+        largest_value, rms_value, smallest_value: of |value| at the float64 centres of its result, over all samples: the
+            largest, the root mean square, the smallest that is not 0 (None where all are 0).  Samples, not bounds.
+        subnormal_share: part of those values, zeros apart, that lie below the storage format's smallest normal number.
     """
 
     name: str
@@ -137,6 +141,32 @@ class Layer:
     low: float
     high: float
     nodes: tuple[str, ...] = ()
+    largest_value: float | None = None
+    rms_value: float | None = None
+    smallest_value: float | None = None
+    subnormal_share: float | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation of the network as analysed.
+
+    Attributes:
+        op: class of the operation.
+        text: one line that tells what it does.
+        layer: the source layer it belongs to; nested models with "/".
+        inputs: names of the nodes it reads, in order.
+        shape: of its result, without the batch axis.
+        output: name of the model output that this node is, or None.
+    """
+
+    name: str
+    op: str
+    text: str
+    layer: str
+    inputs: tuple[str, ...]
+    shape: tuple[int, ...]
+    output: str | None = None
 
 
 @dataclass(frozen=True)
@@ -164,7 +194,14 @@ class DomainInfo:
 
 @dataclass(frozen=True)
 class Analysis:
-    """The result of one analysis.  ``command``: the command line that made it, empty where there was none."""
+    """The result of one analysis.
+
+    Attributes:
+        command: the command line that made it, empty where there was none.
+        nodes: the network that was analysed, each node after its inputs; empty in results older than schema 1.1.
+        failure_probability: the claim may fail with at most this probability over the analyzer's own coins; None for a
+            guarantee that knows no such coins.
+    """
 
     model: ModelInfo
     arithmetic: Mapping[str, Any]
@@ -180,6 +217,8 @@ class Analysis:
     verdict: str
     versions: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    failure_probability: float | None = None
     schema_version: str = SCHEMA_VERSION
 
     @property

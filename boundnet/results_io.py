@@ -15,7 +15,7 @@ from boundnet.errors import InputError
 from boundnet.results import SCHEMA_VERSION, Analysis
 from boundnet.rounding import Array
 
-SCHEMA = Path(__file__).parent / "schema" / "analysis-1.0.json"
+SCHEMA = Path(__file__).parent / "schema" / "analysis-1.1.json"
 """JSON Schema (2020-12) of results."""
 
 _RENAMED = {"class_index": "class"}

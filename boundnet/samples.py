@@ -27,7 +27,7 @@ def bound_samples(
     runner: Runner, values: list[Array], heads: list[Head], progress: Progress | None = None
 ) -> tuple[list[Sample], LayerTable, DomainInfo]:
     """Bound every sample of ``values``: intervals first, affine forms where ``auto`` finds that they can help."""
-    table = LayerTable(runner.graph)
+    table = LayerTable(runner.graph, runner.arithmetic.storage)
     found: list[Sample] = []
     count = len(values[0])
     refined = 0
@@ -39,7 +39,7 @@ def bound_samples(
     note()
 
     def keep(runs: Runs, indices: npt.NDArray[np.int64]) -> Mask:
-        part = LayerTable(runner.graph)
+        part = LayerTable(runner.graph, runner.arithmetic.storage)
         bounded, curved = _samples(runs, heads, runner, indices, part)
         worth = runner.requested == "auto" and runner.affine_fits
         wanted = curved > CURVED if worth else np.zeros(len(indices), dtype=np.bool_)
@@ -50,7 +50,7 @@ def bound_samples(
             return wanted
         rest = indices[~wanted]
         if len(rest):
-            again = LayerTable(runner.graph)
+            again = LayerTable(runner.graph, runner.arithmetic.storage)
             found.extend(_samples(runner.intervals([x[rest] for x in values]), heads, runner, rest, again)[0])
             table.merge(again)
         return wanted
@@ -58,7 +58,7 @@ def bound_samples(
     def refine(index: int) -> bool:
         indices = np.array([index])
         runs = runner.affine([x[indices] for x in values]) if runner.affine_fits else None
-        part = LayerTable(runner.graph)
+        part = LayerTable(runner.graph, runner.arithmetic.storage)
         bounded, _ = _samples(runs or runner.intervals([x[indices] for x in values]), heads, runner, indices, part)
         table.merge(part)
         found.extend(bounded)

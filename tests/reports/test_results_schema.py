@@ -15,6 +15,7 @@ from tiny_models import classifier, regressor, write_two_inputs
 
 import boundnet
 from boundnet.errors import InputError
+from boundnet.layers import _Values
 from boundnet.results import Analysis
 from boundnet.results_io import SCHEMA, from_dict, from_json
 
@@ -61,6 +62,38 @@ def test_read_back_without_loss(results: dict[str, Analysis], kind: str) -> None
     assert again.to_json() == text
     assert again.proved == results[kind].proved
     assert isinstance(again.samples[0].outputs[0].value, np.ndarray)
+
+
+def test_version_1_0_is_still_read(schema: dict[str, Any]) -> None:
+    text = (Path(__file__).parent / "golden" / "analysis-1.0.json").read_text()
+    Draft202012Validator(schema).validate(json.loads(text))
+    old = from_json(text)
+    assert old.schema_version == "1.0"
+    assert old.nodes == ()
+    assert old.layers[0].rms_value is None
+    assert old.proved is False
+
+
+def test_nodes_are_the_network(results: dict[str, Analysis]) -> None:
+    for result in results.values():
+        names = [node.name for node in result.nodes]
+        layers = {layer.name: layer for layer in result.layers}
+        for position, node in enumerate(result.nodes):
+            assert set(node.inputs) <= set(names[:position])
+            assert node.name in layers[node.layer].nodes
+        labels = [node.output for node in result.nodes if node.output is not None]
+        assert labels == [output.name for output in result.samples[0].outputs]
+
+
+def test_layers_know_the_values_they_take(results: dict[str, Analysis]) -> None:
+    first = results["classes"].layers[0]
+    assert (first.largest_value, first.rms_value, first.smallest_value, first.subnormal_share) == (1.0, 1.0, 1.0, 0.0)
+    for result in results.values():
+        for layer in result.layers:
+            assert layer.largest_value is not None
+            assert layer.rms_value is not None
+            assert layer.rms_value <= layer.largest_value * (1 + 1e-12)
+            assert layer.largest_value <= max(abs(layer.low), abs(layer.high))
 
 
 def test_promised_keys(results: dict[str, Analysis]) -> None:
@@ -134,3 +167,17 @@ def test_other_files_are_refused(results: dict[str, Analysis], change: dict[str,
 def test_no_result_at_all(text: str) -> None:
     with pytest.raises(InputError, match="not a BoundNet result"):
         from_json(text)
+
+
+def test_statistics_of_values_merge_and_do_not_overflow() -> None:
+    whole, parts = _Values(), (_Values(), _Values())
+    values = np.array([3e200, -4e200, 0.0, 1e-310])
+    whole.add(values, 2.0**-1022)
+    for part, chunk in zip(parts, (values[:1], values[1:]), strict=True):
+        part.add(chunk, 2.0**-1022)
+    parts[0].merge(parts[1])
+    for found in (whole, parts[0]):
+        assert found.rms == pytest.approx(2.5e200)
+        assert (found.largest, found.smallest, found.nonzero, found.subnormal) == (4e200, 1e-310, 3, 1)
+    whole.add(np.array([np.nan]), 0.0)
+    assert whole.rms == whole.largest == np.inf
