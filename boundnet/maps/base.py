@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -127,46 +129,42 @@ class Zero(LinearMap):
 
 
 class Structural(LinearMap):
-    """y = x[index]: every output is one input or, where ``index`` is -1, an exact zero.
+    """Every output is one input or an exact zero; nothing is computed.
 
-    ``rearrange`` does the same with NumPy on (..., *input_shape); ``fill`` is what stands where nothing is copied.
+    Args:
+        rearrange: y from x with NumPy on (..., *input_shape), of any dtype; the second argument is what stands where
+            nothing is copied.
+        back: the transposed map on (..., *output_shape); sums where inputs are copied several times.
+        input_shape: without leading axes.
+        copies: how often an input appears at most.
     """
 
-    def __init__(self, rearrange: Callable[[npt.NDArray[Any], Any], npt.NDArray[Any]], input_shape: Shape) -> None:
-        size = int(np.prod(input_shape, dtype=np.int64))
-        self.rearrange = rearrange
+    def __init__(
+        self,
+        rearrange: Callable[[npt.NDArray[Any], Any], npt.NDArray[Any]],
+        back: Callable[[Array], Array],
+        input_shape: Shape,
+        copies: int = 1,
+    ) -> None:
+        self._rearrange, self._back = rearrange, back
         self.input_shape = input_shape
-        self.index: npt.NDArray[np.int64] = rearrange(np.arange(size).reshape(input_shape), -1)
-        self.output_shape = self.index.shape
-        self.fan_in = 0
-        copies = np.bincount(self.index[self.index >= 0].ravel(), minlength=1)
-        self.fan_out = max(int(copies.max(initial=0)) - 1, 0)
-        self.is_reshape = bool(np.array_equal(self.index.ravel(), np.arange(size)))
-        self._copied = np.flatnonzero(self.index.ravel() >= 0)
-        self._source = self.index.ravel()[self._copied]
+        self.output_shape = rearrange(np.zeros(input_shape, dtype=np.bool_), False).shape
+        self.fan_in, self.fan_out = 0, copies - 1
+
+    @cached_property
+    def index(self) -> npt.NDArray[np.int64]:
+        """Flat input index of each output, -1 for an exact zero, (*output_shape); large, so made on demand only."""
+        return self.move(np.arange(math.prod(self.input_shape)).reshape(self.input_shape), -1)
 
     def move(self, x: npt.NDArray[Any], fill: Any = 0.0) -> npt.NDArray[Any]:
-        """``x`` of any dtype rearranged, ``fill`` where nothing is copied."""
-        if self.is_reshape:
-            return x.reshape(lead(x, self.input_shape) + self.output_shape)
-        return self.rearrange(x, fill)
+        """``x`` of any dtype rearranged, ``fill`` where nothing is copied; a view where NumPy gives one."""
+        return self._rearrange(x, fill)
 
     def apply(self, x: Array) -> Array:
         return self.move(x)
 
     def transpose(self, y: Array) -> Array:
-        front = lead(y, self.output_shape)
-        if self.is_reshape:
-            return y.reshape(front + self.input_shape)
-        flat = y.reshape(*front, -1)
-        size = int(np.prod(self.input_shape, dtype=np.int64))
-        x = np.zeros((*front, size))
-        if self.fan_out == 0:
-            x[..., self._source] = flat[..., self._copied]
-        else:
-            target: Any = (..., self._source)
-            np.add.at(x, target, flat[..., self._copied])
-        return x.reshape(front + self.input_shape)
+        return self._back(y)
 
     def absolute(self, e: Array) -> Array:
         return self.move(e)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -115,6 +115,13 @@ def _undecided(
     return weights, np.where(thinner, shift, flat_shift), np.where(thinner, strip, flat_strip), cap
 
 
+def _positions(size: Shape, strides: Shape, lengths: Shape) -> Iterator[Any]:
+    """For each cell of a window: the index that takes this cell of all windows from the padded (N, *spatial, channels)."""
+    for position in np.ndindex(*size):
+        where = (slice(at, at + (n - 1) * s + 1, s) for at, s, n in zip(position, strides, lengths, strict=True))
+        yield (slice(None), *where, slice(None))
+
+
 @dataclass(frozen=True, eq=False)
 class MaxPool(Op):
     """Maximum over every window, channel by channel; padding never wins."""
@@ -123,34 +130,41 @@ class MaxPool(Op):
     strides: Shape = ()
     padding: Pairs = ()
 
+    def _geometry(self, shape: Shape) -> tuple[Shape, Pairs, Shape]:
+        """Strides, padding and lengths of the output's spatial axes."""
+        axes = len(self.size)
+        require_rank(shape, axes + 1, self.describe())
+        strides, padding = self.strides or self.size, self.padding or ((0, 0),) * axes
+        return strides, padding, conv_lengths(shape[:-1], self.size, strides, (1,) * axes, padding)
+
     def _cells(self, shape: Shape) -> npt.NDArray[np.int64]:
         """Flat input index of every window's cells, (*output_shape, cells), -1 in the padding."""
         cache: dict[Shape, npt.NDArray[np.int64]] = self.__dict__.setdefault("_maps", {})
         if shape in cache:
             return cache[shape]
-        axes = len(self.size)
-        require_rank(shape, axes + 1, self.describe())
-        strides, padding = self.strides or self.size, self.padding or ((0, 0),) * axes
-        lengths = conv_lengths(shape[:-1], self.size, strides, (1,) * axes, padding)
+        strides, padding, lengths = self._geometry(shape)
         index = np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)
         index = np.pad(index, [*padding, (0, 0)], constant_values=-1)
-        cells = []
-        for position in np.ndindex(*self.size):
-            where = tuple(slice(at, at + (n - 1) * s + 1, s) for at, s, n in zip(position, strides, lengths, strict=True))
-            cells.append(index[(*where, slice(None))])
+        cells = [index[None][where][0] for where in _positions(self.size, strides, lengths)]
         cache[shape] = np.stack(cells, axis=-1)
-        if np.any((cache[shape] < 0).all(axis=-1)):
-            raise GraphError(f"{self.describe()}: a window lies wholly in the padding")
         return cache[shape]
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        return self._cells(shapes[0]).shape[:-1]
+        (shape,) = shapes
+        strides, padding, lengths = self._geometry(shape)
+        for n, length, size, stride, (before, _) in zip(shape, lengths, self.size, strides, padding, strict=False):
+            starts = np.arange(length) * stride - before
+            if np.any((starts >= n) | (starts + size <= 0)):
+                raise GraphError(f"{self.describe()}: a window lies wholly in the padding")
+        return (*lengths, shape[-1])
 
     def centre(self, *xs: Array) -> Array:
-        x = xs[0]
-        cells = self._cells(x.shape[1:])
-        taken = np.where(cells >= 0, x.reshape(len(x), -1)[:, cells], -np.inf)
-        y: Array = taken.max(axis=-1)
+        (x,) = xs
+        strides, padding, lengths = self._geometry(x.shape[1:])
+        padded = np.pad(x, [(0, 0), *padding, (0, 0)], constant_values=-np.inf) if np.any(padding) else x
+        y = np.full((len(x), *lengths, x.shape[-1]), -np.inf)
+        for where in _positions(self.size, strides, lengths):
+            np.maximum(y, padded[where], out=y)
         return y
 
     def evaluate(self, machine: Any, *xs: Any) -> Any:

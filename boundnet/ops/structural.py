@@ -55,11 +55,23 @@ class _Move(Op):
     def rearrange(self, x: Anything, fill: Any, rank: int) -> Anything:
         """The op on the last ``rank`` axes of ``x``; ``fill`` where nothing is copied."""
 
+    @abstractmethod
+    def back(self, y: Array, shape: Shape) -> Array:
+        """The transposed map of a result ``y`` (..., *output_shape): (..., *shape), ``shape`` that of the input."""
+
+    @property
+    def copies(self) -> int:
+        """How often an input element appears in the result at most."""
+        return 1
+
     def linear(self, shape: Shape) -> Structural:
         """The op as a linear map of an input of ``shape``."""
         cache: dict[Shape, Structural] = self.__dict__.setdefault("_maps", {})
         if shape not in cache:
-            cache[shape] = Structural(lambda x, fill: self.rearrange(x, fill, len(shape)), shape)
+            rank = len(shape)
+            cache[shape] = Structural(
+                lambda x, fill: self.rearrange(x, fill, rank), lambda y: self.back(y, shape), shape, self.copies
+            )
         return cache[shape]
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -94,6 +106,9 @@ class Reshape(_Move):
     def rearrange(self, x: Anything, fill: Any, rank: int) -> Anything:
         return x.reshape(x.shape[: x.ndim - rank] + self.shape)
 
+    def back(self, y: Array, shape: Shape) -> Array:
+        return y.reshape(y.shape[: y.ndim - len(self.shape)] + shape)
+
     def describe(self) -> str:
         return f"Reshape{self.shape}"
 
@@ -110,6 +125,10 @@ class Transpose(_Move):
         front = x.ndim - rank
         return np.transpose(x, [*range(front), *(front + axis for axis in self.permutation)])
 
+    def back(self, y: Array, shape: Shape) -> Array:
+        front = y.ndim - len(shape)
+        return np.transpose(y, [*range(front), *(front + self.permutation.index(axis) for axis in range(len(shape)))])
+
 
 @dataclass(frozen=True, eq=False)
 class Pad(_Move):
@@ -121,6 +140,11 @@ class Pad(_Move):
         if len(self.pads) != rank:
             raise ValueError(f"{len(self.pads)} pads for {rank} axes")
         return np.pad(x, [(0, 0)] * (x.ndim - rank) + list(self.pads), constant_values=fill)
+
+    def back(self, y: Array, shape: Shape) -> Array:
+        where: Any = (..., *(slice(before, before + n) for (before, _), n in zip(self.pads, shape, strict=True)))
+        inner: Array = y[where]
+        return inner
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,11 +158,19 @@ class Slice(_Move):
     def rearrange(self, x: Anything, fill: Any, rank: int) -> Anything:
         if len(self.start) != rank:
             raise ValueError(f"{len(self.start)} slices for {rank} axes")
-        where: Any = (..., *map(slice, self.start, self.stop, self.step))
-        taken: Anything = x[where]
+        taken: Anything = x[self._where]
         if 0 in taken.shape[x.ndim - rank :]:
             raise ValueError("nothing is left of it")
         return taken
+
+    @property
+    def _where(self) -> Any:
+        return (..., *map(slice, self.start, self.stop, self.step))
+
+    def back(self, y: Array, shape: Shape) -> Array:
+        x = np.zeros(y.shape[: y.ndim - len(shape)] + shape)
+        x[self._where] = y
+        return x
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +184,15 @@ class Repeat(_Move):
         if not 0 <= self.axis < rank:
             raise ValueError(f"there is no axis {self.axis}")
         return np.repeat(x, self.times, axis=x.ndim - rank + self.axis)
+
+    @property
+    def copies(self) -> int:
+        return self.times
+
+    def back(self, y: Array, shape: Shape) -> Array:
+        at = y.ndim - len(shape) + self.axis
+        total: Array = y.reshape(*y.shape[:at], shape[self.axis], self.times, *y.shape[at + 1 :]).sum(axis=at + 1)
+        return total
 
 
 class _Into(LinearMap):
