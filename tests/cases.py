@@ -105,6 +105,18 @@ def _pool(d: Draw) -> tuple[Op, Shapes]:
     return ops.AveragePool((2, 3), (1, 1), ((0, 1), (1, 1))), [(3, 3, 2)]
 
 
+def _norm(d: Draw) -> tuple[Op, Shapes]:
+    n, epsilon = int(d.rng.integers(1, 9)), float(d.rng.choice([1e-3, 1e-7, 0.25]))
+    kind = int(d.rng.integers(5))
+    if kind == 0:
+        return ops.LayerNorm(d.maybe(2, 1, n), d.maybe(2, 1, 1), epsilon, axes=2), [(2, 2, n)]
+    if kind == 1:
+        return ops.RMSNorm(d.maybe(n), None, epsilon), [(2, n)]
+    if kind == 2:
+        return ops.UnitNorm(floor=float(d.rng.choice([1e-6, 1e-12, 0.125]))), [(2, n)]
+    return ops.LayerNorm(d.maybe(n), d.maybe(n), epsilon, one_pass=kind == 3), [(2, n)]
+
+
 CASES: dict[str, Case] = {
     "dense": lambda d: (ops.Dense(d.weight(n := int(d.rng.integers(1, 9)), 3), d.maybe(3)), [(n,)]),
     "conv": lambda d: (ops.Conv(d.weight(2, 2, 2, 2), d.maybe(2), padding=((1, 0), (0, 1))), [(3, 3, 2)]),
@@ -119,6 +131,7 @@ CASES: dict[str, Case] = {
     "contract": lambda d: (ops.Contract((0, 1)), [(3, 2), (2, 3)]),
     "merge": _merge,
     "batch_norm": lambda d: (ops.BatchNorm(d.weight(3), np.abs(d.weight(3)), d.maybe(3), d.maybe(3)), [(2, 3)]),
+    "normalisation": _norm,
     "scale_shift": lambda d: (ops.ScaleShift(d.weight(3), d.maybe(3)), [(2, 3)]),
     "standardize": lambda d: (ops.Standardize(d.weight(3), np.abs(d.weight(3)), invert=bool(d.rng.integers(2))), [(2, 3)]),
     "prelu": lambda d: (ops.PReLU(d.weight(3)), [(2, 3)]),

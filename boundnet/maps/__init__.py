@@ -4,6 +4,7 @@ from boundnet.maps.base import Diagonal, LinearMap, Structural, Zero, unbroadcas
 from boundnet.maps.contract import ContractLeft, ContractRight
 from boundnet.maps.conv import ConvMap, TransposedConvMap
 from boundnet.maps.dense import BatchDenseMap, DenseMap
+from boundnet.maps.low_rank import LowRank
 from boundnet.maps.select import WeightedSelect
 from boundnet.maps.total import SumMap
 from boundnet.maps.window import WindowSum
@@ -16,6 +17,7 @@ __all__ = [
     "DenseMap",
     "Diagonal",
     "LinearMap",
+    "LowRank",
     "Structural",
     "SumMap",
     "TransposedConvMap",

@@ -6,6 +6,7 @@ from boundnet.ops.elementwise import Activation, BatchNorm, PReLU, ScaleShift, S
 from boundnet.ops.linear import AveragePool, BatchMatMul, Conv, ConvTranspose, Dense
 from boundnet.ops.maxima import MaxPool
 from boundnet.ops.merge import Add, Average, Maximum, Minimum, Multiply, Subtract
+from boundnet.ops.normalisation import LayerNorm, RMSNorm, UnitNorm
 from boundnet.ops.softmax import LogSoftmax, Softmax
 from boundnet.ops.structural import Concat, Input, Pad, Repeat, Reshape, Slice, Transpose
 
@@ -22,6 +23,7 @@ __all__ = [
     "ConvTranspose",
     "Dense",
     "Input",
+    "LayerNorm",
     "Local",
     "LogSoftmax",
     "MaxPool",
@@ -31,6 +33,7 @@ __all__ = [
     "Op",
     "PReLU",
     "Pad",
+    "RMSNorm",
     "Repeat",
     "Reshape",
     "ScaleShift",
@@ -41,4 +44,5 @@ __all__ = [
     "Tensor",
     "Total",
     "Transpose",
+    "UnitNorm",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from boundnet.maps import Diagonal, LinearMap, Structural, WeightedSelect, Zero
+from boundnet.maps import Diagonal, LinearMap, LowRank, Structural, WeightedSelect, Zero
 from boundnet.maps.contract import ContractLeft
 from boundnet.ops.linear import _Mean
 from boundnet.ops.structural import _Into
@@ -42,6 +42,9 @@ def apply_map(machine: ArbMachine, linear: LinearMap, x: Objects) -> Objects:
         a, b, c = linear.equation
         summed: Objects = np.einsum(f"Z{a},Z{b}->Z{c}", x, machine.parameter(linear.right))
         return summed
+    if isinstance(linear, LowRank):
+        image: Objects = linear.evaluate(machine, x)
+        return image
     if isinstance(linear, _Mean):
         return machine.mean(linear.total, x, linear.cells)
     return machine.inner_product(linear, x, None)

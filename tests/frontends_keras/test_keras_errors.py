@@ -243,7 +243,7 @@ def test_all_unsupported_layers_are_listed(tmp_path: Path) -> None:
         ("EinsumDense", {"equation": "ab,ab->a", "output_shape": []}, "batch axis"),
         ("EinsumDense", {"equation": "abc,d->ad", "output_shape": [2]}, "alone"),
         ("TimeDistributed", {}, "wrapped"),
-        ("LayerNormalization", {}, "statistics"),
+        ("LayerNormalization", {"rms_scaling": True}, "rms_scaling"),
         ("MultiHeadAttention", {}, "attention"),
         ("Embedding", {}, "integers"),
         ("RandomCrop", {}, "image"),

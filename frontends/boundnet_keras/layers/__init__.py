@@ -17,6 +17,7 @@ from boundnet_keras.layers import (
     pooling,
     refused,
     reshaping,
+    statistics,
 )
 from boundnet_keras.lowering import Rule
 from boundnet_keras.model import LayerSpec
@@ -33,6 +34,7 @@ TABLE: Mapping[str, Rule] = {
     **operations.RULES,
     **pooling.RULES,
     **reshaping.RULES,
+    **statistics.RULES,
 }
 
 

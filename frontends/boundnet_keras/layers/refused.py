@@ -9,7 +9,6 @@ from boundnet_keras.model import OPERATION
 _BUILT_IN_LAYERS = "replace it by built-in layers and save the model again"
 _RECURRENT = "recurrent layers aren't supported yet"
 _ATTENTION = "attention isn't supported yet"
-_STATISTICS = "normalisation by statistics of the input itself isn't supported yet; BatchNormalization is"
 _WRAPPER = "wrapped layers aren't supported yet; apply the inner layer directly where the model allows it"
 _TEXT = "it takes integers or strings, which have no rounding error; start the model at the first layer of real numbers"
 _IMAGE = "this image operation isn't supported; apply it to the inputs beforehand and start the model after it"
@@ -26,7 +25,6 @@ _REASONS: Mapping[str, str] = {
     **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "StackedRNNCells"), _RECURRENT),
     **dict.fromkeys(("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupedQueryAttention"), _ATTENTION),
     **dict.fromkeys(("GroupQueryAttention",), _ATTENTION),
-    **dict.fromkeys(("LayerNormalization", "GroupNormalization", "UnitNormalization", "RMSNormalization"), _STATISTICS),
     **dict.fromkeys(("TimeDistributed", "Wrapper", "SpectralNormalization"), _WRAPPER),
     **dict.fromkeys(("Embedding", "ReversibleEmbedding", "CategoryEncoding", "Discretization", "Hashing"), _TEXT),
     **dict.fromkeys(("HashedCrossing", "IntegerLookup", "StringLookup", "TextVectorization"), _TEXT),
