@@ -15,6 +15,7 @@ import numpy as np
 from boundnet.accuracy import GLIBC_FLOAT64, X86_FLOAT32, FunctionAccuracy
 from boundnet.errors import FormatError
 from boundnet.formats import BINARY32, BINARY64, Format
+from boundnet.perturbation import Perturbation
 from boundnet.rounding import Array, Mask, ufp, up
 
 Rounding = Literal["nearest", "stochastic", "toward_zero", "any"]
@@ -77,6 +78,7 @@ class Arithmetic:
         subnormals: gradual underflow, results flushed, results and operands flushed, or any mix.
         functions: accuracy of elementary functions in ``accumulate``.
         bias: added to the sum as its first leaf, its last, after the sum was stored, or any of these.
+        perturbation: Monte Carlo Arithmetic on every operation in ``accumulate``; None for none.
     """
 
     name: str
@@ -88,12 +90,18 @@ class Arithmetic:
     subnormals: Subnormals = "either"
     functions: FunctionAccuracy = field(default=X86_FLOAT32)
     bias: Bias = "any"
+    perturbation: Perturbation | None = None
 
     def __post_init__(self) -> None:
         if not self.accumulate.holds(self.storage):
             raise FormatError(
                 f"arithmetic {self.name!r}: {self.accumulate.name} can't hold every value of {self.storage.name}; "
                 "accumulate in the storage format or in a wider one"
+            )
+        if self.perturbation is not None and (not self.nearest or self.subnormals != "gradual" or self.accumulate.is_fixed):
+            raise FormatError(
+                f"arithmetic {self.name!r}: perturbed operations need rounding nearest, gradual underflow and a "
+                "floating-point accumulator"
             )
 
     @property
@@ -154,9 +162,40 @@ class Arithmetic:
         error = np.maximum(error, self.absolute(fmt))
         return np.where(magnitude == 0.0, 0.0, np.where(np.isnan(error), np.inf, error))
 
-    def one_operation(self, magnitude: Array) -> Array:
-        """Bound of the error of one operation whose exact result is at most ``magnitude``: round, flush, store."""
-        error = self.one_rounding(magnitude, self.accumulate) + np.where(magnitude == 0.0, 0.0, self.flush())
+    @property
+    def operation_relative(self) -> float:
+        """Bound of the relative error of one product, quotient or sum of nonnegative numbers in the accumulator."""
+        if self.perturbation is None:
+            return self.relative(self.accumulate)
+        return self.perturbation.largest(self.accumulate.unit_roundoff)
+
+    def operation(self, magnitude: Array, operands: Array | None = None) -> Array:
+        """Bound of the error of one operation in the accumulator; flushing apart.
+
+        Args:
+            magnitude: bound of the exact result.
+            operands: bound of |a| + |b| for a sum or difference a +- b, None for products and quotients.  Only perturbed
+                operations depend on it: their error is not relative to the result of a cancellation.
+        """
+        if self.perturbation is None:
+            return self.one_rounding(magnitude, self.accumulate)
+        p, v = self.perturbation, self.accumulate.unit_roundoff
+        if operands is None:
+            error = magnitude * max(p.product(v), p.quotient(v))
+            nothing = magnitude == 0.0
+        else:
+            # (c - 1)|a + b| + c eps (|a| + |b|)
+            error = magnitude * p.rounding(v) + operands * ((1.0 + p.rounding(v)) * p.operands)
+            nothing = (magnitude == 0.0) & (operands == 0.0)
+        error = up(error, 6) + self.absolute(self.accumulate)
+        return np.where(nothing, 0.0, np.where(np.isnan(error), np.inf, error))
+
+    def one_operation(self, magnitude: Array, operands: Array | None = None) -> Array:
+        """Bound of the error of one operation whose exact result is at most ``magnitude``: round, flush, store.
+
+        ``operands``: as in :meth:`operation`.
+        """
+        error = self.operation(magnitude, operands) + np.where(magnitude == 0.0, 0.0, self.flush())
         return self.store(magnitude, up(error, 1))
 
     def store(self, magnitude: Array, error: Array) -> Array:
@@ -187,6 +226,7 @@ class Arithmetic:
             "functions": {"name": self.functions.name, "ulp": dict(self.functions.ulps), "source": self.functions.source},
             "unit_roundoff": self.storage.unit_roundoff,
             "formats": {"storage": self.storage.describe(), "accumulate": self.accumulate.describe()},
+            **({} if self.perturbation is None else {"perturbation": str(self.perturbation)}),
         }
 
 

@@ -43,6 +43,11 @@ def assumptions(arithmetic: Arithmetic, *, casts: bool, inputs_cast: bool) -> tu
         + f" ulp of {a.accumulate.name} ({a.functions.source})",
         "the stored weights, the inputs as given and the literals of each layer are the exact network",
     ]
+    if a.perturbation is not None:
+        lines.append(
+            f"every +, -, * and / is perturbed as Monte Carlo Arithmetic does, mode {a.perturbation.mode} at virtual "
+            f"precision {a.perturbation.precision}; comparisons, casts, square roots and library functions are not"
+        )
     if casts:
         lines.append(
             f"every weight, biases and normalisation statistics included, is cast to {a.storage.name} once, to nearest, "

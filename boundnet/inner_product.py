@@ -79,7 +79,7 @@ def sum_error(terms: Sum, arithmetic: Arithmetic, value: Array, spread: Array, s
         m = leaves + (bias != 0.0) if with_bias and bias is not None else leaves
         total = up(products + bias, 1) if with_bias and bias is not None else products
         bound = _tree_bound(arithmetic, terms, m, total, products, absolute, with_bias)
-        if arithmetic.order.kind == "sequential":
+        if arithmetic.order.kind == "sequential" and arithmetic.perturbation is None:
             variants = [v for v in ("first", "last") if arithmetic.bias in (v, "any")] if with_bias else ["none"]
             if variants:
                 running = [running_bound(terms, arithmetic, variant) for variant in variants]
@@ -106,8 +106,9 @@ def sum_error(terms: Sum, arithmetic: Arithmetic, value: Array, spread: Array, s
         at_most = up(own_magnitude + first, 1)
         operands = 2.0 * arithmetic.flush() if arithmetic.flushes_operands else 0.0
         # one_operation covers the second store.
-        added = up(first + arithmetic.one_operation(at_most) + operands, 2)
-        carried = np.where((bias == 0.0) & (not arithmetic.flushes), first, added)
+        added = up(first + arithmetic.one_operation(at_most, up(reached + bias, 1)) + operands, 2)
+        copied = (bias == 0.0) & (not (arithmetic.flushes or arithmetic.perturbation))
+        carried = np.where(copied, first, added)
         accumulated = np.maximum(accumulated, up(products + bias + carried, 2))
         results.append(carried)
     worst = np.maximum.reduce(results)
@@ -141,6 +142,8 @@ def _tree_bound(
 ) -> Array:
     """Bound from the number of leaves alone, or from the height of the tree where the order is known."""
     fmt = arithmetic.accumulate
+    if arithmetic.perturbation is not None:
+        return perturbed_bound(arithmetic, terms.map.fan_in - 1 + with_bias, leaves, total, terms.products)
     u = fmt.unit_roundoff
     heights = arithmetic.order.height(terms.map.fan_in - 1)
     # Ones as weights: no product to round.
@@ -157,6 +160,27 @@ def _tree_bound(
     rounded = unit * products if terms.products else 0.0
     by_leaves = up(np.maximum(leaves - 1.0, 0.0) * u * total + rounded + (1.0 + leaves * u) * absolute, 5)
     return np.minimum(by_leaves, by_height)
+
+
+def perturbed_bound(arithmetic: Arithmetic, count: int, leaves: Array, total: Array, products: bool = True) -> Array:
+    """(c_x c_+^N - 1) S + c_+^N H for a sum of ``count`` leaves under Monte Carlo Arithmetic.
+
+    Every leaf counts, zeros too: adding 0 perturbs the other operand.  N allows a start from zero, in every block of
+    the order.
+
+    Args:
+        leaves: how many leaves can be anything but 0; without any, nothing is perturbed.
+        total: S, sum of the leaves' magnitudes.
+    """
+    p, fmt = arithmetic.perturbation, arithmetic.accumulate
+    assert p is not None
+    v = fmt.unit_roundoff
+    additions = arithmetic.order.height(count) + 2
+    exponent = np.log1p(p.product(v) if products else 0.0) + additions * np.log1p(p.leaf(v))
+    # log1p and expm1 are good to a few ulp.
+    growth = float(np.expm1(min(exponent * (1.0 + 2.0**-48), 800.0))) * (1.0 + 2.0**-48) if exponent < 700.0 else np.inf
+    absolute = (2.0 * count + 3.0) * arithmetic.absolute(fmt)
+    return np.where(leaves == 0.0, 0.0, up(_product(np.asarray(growth), total) + (1.0 + growth) * absolute, 5))
 
 
 def _product(a: Array, b: Array) -> Array:

@@ -61,6 +61,12 @@ def enclose_box(centre: Array, radius: Array) -> Box:
     return Box(np.clip(lo, 0.0, 1.0), np.clip(hi, 0.0, 1.0))
 
 
+def shift_operands(centre: Array, radius: Array) -> Array:
+    """Bound of |x_j| + max |x| over every x within ``radius`` of ``centre`` (last axis): the operands of x - max x."""
+    size = up(np.abs(centre) + radius, 1)
+    return up(size + size.max(axis=-1, keepdims=True), 1)
+
+
 def shares(arithmetic: Arithmetic, centre: Array, radius: Array, exact: Box) -> tuple[Array, Array, Mask]:
     """Rounding of the algorithm for every x within ``radius`` of ``centre`` (last axis).
 
@@ -76,8 +82,8 @@ def shares(arithmetic: Arithmetic, centre: Array, radius: Array, exact: Box) -> 
     n = centre.shape[-1]
     distance = up((centre.max(axis=-1, keepdims=True) - centre) + radius + radius.max(axis=-1, keepdims=True), 4)
     operands = 2.0 * rules.flush() if rules.flushes_operands else 0.0
-    shift_error = up(rules.one_operation(distance) + operands, 1)
-    unit, keep = rules.relative(rules.accumulate), rules.relative(rules.storage) if rules.widens else 0.0
+    shift_error = up(rules.one_operation(distance, shift_operands(centre, radius)) + operands, 1)
+    unit, keep = rules.operation_relative, rules.relative(rules.storage) if rules.widens else 0.0
     one_op = up_float(unit + keep + unit * keep, 3)
     tiny = rules.absolute(rules.accumulate) + rules.flush() + (rules.absolute(rules.storage) if rules.widens else 0.0)
     ulp = rules.ulp("exp")
@@ -97,11 +103,15 @@ def shares(arithmetic: Arithmetic, centre: Array, radius: Array, exact: Box) -> 
         parts = _others_mean(exact, -np.expm1(-a), -np.expm1(-b))
         below = up(np.minimum(parts[0] + parts[1], above) + sigma, 8)
         # Underflowing exponentials change the sum by absolute amounts; the sum is at least about 1.
-        sum_absolute = up_float(n * (exp_tiny + 3.0 * tiny + 3.0 * rules.flush()) * 4.0, 4)
+        # Perturbed differences leave even the largest exponential anywhere in exp(+-shift).
+        still = np.ones((*centre.shape[:-1], 1))
+        astray = still if rules.perturbation is None else up(np.exp(2.0 * b.max(axis=-1, keepdims=True)), 8)
+        sum_absolute = astray * up_float(n * (exp_tiny + 3.0 * tiny + 3.0 * rules.flush()) * 4.0, 4)
         above, below = up(above + sum_absolute, 1), up(below + sum_absolute, 1)
         relative = np.where(below < 0.99, up(np.maximum(above, below / (1.0 - below)), 4), np.inf)
-        p_high = np.minimum(exact.hi * (1.0 + relative), 2.0)
-        p_high = np.where(np.isnan(p_high), 2.0, p_high)
+        limit = np.where(sigma < 0.5, 2.0, np.inf)
+        p_high = np.minimum(exact.hi * (1.0 + relative), limit)
+        p_high = np.where(np.isnan(p_high), limit, p_high)
         division = rules.one_operation(up(p_high, 1))
         # e * (1/s): 1/s <= 1 / (largest e) is rounded too; its error is a half ulp of a number below 1.
         reciprocal = up(p_high * one_op + tiny, 3)
@@ -111,9 +121,9 @@ def shares(arithmetic: Arithmetic, centre: Array, radius: Array, exact: Box) -> 
         error = up(np.minimum(exact.hi * relative, most) + last, 4)
         error = np.where(np.isnan(error), up(most + last, 2), error)
         worst = np.expm1(a.max(axis=-1))
-        whole = up(worst + sigma[..., 0] + worst * sigma[..., 0] + sum_absolute, 4)
+        whole = up(worst + sigma[..., 0] + worst * sigma[..., 0] + sum_absolute[..., 0], 4)
         sum_error = np.where(np.isnan(whole), np.inf, whole)
-    size = np.full(centre.shape, float(n) * 1.5)
+    size = np.full(centre.shape, float(n) * 1.5) * astray
     overflow = rules.overflows(np.maximum(size, distance), np.maximum(size, distance))
     return np.where(np.isnan(error), np.inf, error), sum_error, overflow
 
@@ -145,6 +155,11 @@ def _sum_relative(rules: Arithmetic, centre: Array, radius: Array, slip: Array, 
     n = centre.shape[-1]
     fmt = rules.accumulate
     keep = rules.relative(rules.storage) if rules.widens else 0.0
+    if rules.perturbation is not None:
+        # Every addition, a start from zero included, on every path.
+        steps = (rules.order.height(n) + 2) * rules.perturbation.leaf(fmt.unit_roundoff)
+        growth = float(np.expm1(min(steps, 600.0)))
+        return np.full(centre.shape[:-1], up_float(growth * (1 + keep) + keep, 12))
     if not rules.nearest:
         growth = float(np.expm1(min(rules.order.height(n) * rules.relative(fmt), 600.0)))
         return np.full(centre.shape[:-1], up_float(growth * (1 + keep) + keep, 6))

@@ -20,6 +20,7 @@ from boundnet.errors import BoundNetError
 from boundnet.forward import Trace, forward
 from boundnet.graph import LayerGraph
 from boundnet.machines.emulated import ADVERSARIES, EmulatedMachine
+from boundnet.machines.perturbed import PerturbedMachine
 from boundnet.ops.base import Local, Op, Tensor
 from boundnet.reference.apply import apply_map, broken, certain_functions, exceeds
 from boundnet.reference.arb import ArbMachine
@@ -87,7 +88,8 @@ def emulate(
     """An emulator, with certified functions where binary64's own are not accurate enough to stand for exact ones."""
     narrow = arithmetic.accumulate.precision <= 40 and min(arithmetic.functions.ulps.values()) > 0.5 - arithmetic.nearest
     plain = narrow and all(k > 0.5 for name, k in arithmetic.functions.ulps.items() if name != "sqrt")
-    return EmulatedMachine(arithmetic, rng, adversary, skip, None if plain else certain_functions(machine))
+    kind = EmulatedMachine if arithmetic.perturbation is None else PerturbedMachine
+    return kind(arithmetic, rng, adversary, skip, None if plain else certain_functions(machine))
 
 
 class _Claim:
@@ -156,9 +158,10 @@ class _Claim:
 def describe(arithmetic: Arithmetic) -> str:
     """One line with all that a run depends on."""
     a = arithmetic
+    perturbed = "" if a.perturbation is None else f", perturbation {a.perturbation}"
     return (
         f"{a.storage.name} / {a.accumulate.name}, order {a.order}, fma {a.fma}, rounding {a.rounding}, "
-        f"subnormals {a.subnormals}, bias {a.bias}, functions {a.functions.name}"
+        f"subnormals {a.subnormals}, bias {a.bias}, functions {a.functions.name}{perturbed}"
     )
 
 

@@ -40,6 +40,8 @@ class RunningMachine:
 
     def __init__(self, arithmetic: Arithmetic) -> None:
         self.arithmetic = arithmetic
+        # A perturbed x + 0, x * 1 or x / 1 is not x.
+        self._exact_shortcuts = arithmetic.perturbation is None
 
     def variable(self, box: Box) -> Tracked:
         """An input that ranges over ``box`` and is held exactly: its own error belongs to the op's linear part."""
@@ -56,20 +58,21 @@ class RunningMachine:
         return Tracked(Box.exactly(value), error, ~(np.abs(value) < storage.largest))
 
     def add(self, a: Tracked, b: Tracked) -> Tracked:
-        if _is_zero(a):
+        if self._exact_shortcuts and _is_zero(a):
             return self._copied(b)
-        if _is_zero(b):
+        if self._exact_shortcuts and _is_zero(b):
             return self._copied(a)
         a, b = self._load(a), self._load(b)
-        return self._rounded(a.exact + b.exact, up(a.error + b.error, 1), a.overflow | b.overflow)
+        operands = up(a.magnitude + b.magnitude, 1)
+        return self._rounded(a.exact + b.exact, up(a.error + b.error, 1), a.overflow | b.overflow, operands)
 
     def sub(self, a: Tracked, b: Tracked) -> Tracked:
         return self.add(a, self.negative(b))
 
     def mul(self, a: Tracked, b: Tracked) -> Tracked:
-        if _is_one(b):
+        if self._exact_shortcuts and _is_one(b):
             return self._copied(a)
-        if _is_one(a):
+        if self._exact_shortcuts and _is_one(a):
             return self._copied(b)
         same = a is b
         a, b = self._load(a), self._load(b)
@@ -79,7 +82,7 @@ class RunningMachine:
         return _zeroed(self._rounded(exact, up(_defined(error), 4), a.overflow | b.overflow), zero)
 
     def div(self, a: Tracked, b: Tracked) -> Tracked:
-        if _is_one(b):
+        if self._exact_shortcuts and _is_one(b):
             return self._copied(a)
         a, b = self._load(a), self._load(b)
         exact = a.exact / b.exact
@@ -133,6 +136,9 @@ class RunningMachine:
         # k ulp of the computed operand's image; eta covers subnormal results, flushing included.
         own = up(2.0 * ulp * fmt.unit_roundoff * reached + max(ulp, 0.5) * fmt.smallest_subnormal, 2)
         own = np.where(reached == 0.0, 0.0, own + rules.flush())
+        if rules.perturbation is not None and name in ("rsqrt", "softplus"):
+            # 1 / sqrt(x), and max(x, 0) + log1p(exp(-|x|)): one operation of theirs may be a perturbed one.
+            own = up(own + rules.operation_relative * (reached + own) + rules.absolute(fmt), 4)
         if name == "sigmoid":
             own = np.maximum(own, self._by_exponential(reached))
         error = up(_defined(carried + own), 2)
@@ -148,7 +154,7 @@ class RunningMachine:
             return np.zeros(np.shape(reached))  # fixed-point kernels tabulate
         if fmt.overflow != "inf":
             return np.full(np.shape(reached), np.inf)
-        step = 1.0 + rules.relative(fmt)
+        step = 1.0 + rules.operation_relative
         power = 1.0 + 2.0 * rules.ulp("exp") * fmt.unit_roundoff
         worst = (2.0 - power) * (2.0 - step)
         relative = step / worst - 1.0 + 2.0**-50 if worst > 0.0 else np.inf
@@ -169,11 +175,14 @@ class RunningMachine:
         error = np.where(a.magnitude == 0.0, 0.0, up(a.error + least, 1))
         return Tracked(a.exact, error, a.overflow)
 
-    def _rounded(self, exact: Box, carried: Array, overflow: Mask) -> Tracked:
-        """One operation in the accumulator on operands whose errors amount to ``carried``, then a store."""
+    def _rounded(self, exact: Box, carried: Array, overflow: Mask, operands: Array | None = None) -> Tracked:
+        """One operation in the accumulator on operands whose errors amount to ``carried``, then a store.
+
+        ``operands``: bound of |a| + |b| for sums (:meth:`boundnet.arithmetic.Arithmetic.operation`).
+        """
         reached = up(exact.magnitude + carried, 1)
-        own = self.arithmetic.one_rounding(reached, self.arithmetic.accumulate)
-        own = np.where(reached == 0.0, 0.0, own + self.arithmetic.flush())
+        own = self.arithmetic.operation(reached, operands)
+        own = np.where((reached == 0.0) & (own == 0.0), 0.0, own + self.arithmetic.flush())
         return self._stored(exact, up(_defined(carried + own), 2), overflow)
 
     def _stored(self, exact: Box, error: Array, overflow: Mask) -> Tracked:

@@ -11,6 +11,7 @@ import numpy as np
 
 from boundnet.arithmetic import OWN, Arithmetic
 from boundnet.errors import GraphError
+from boundnet.inner_product import perturbed_bound
 from boundnet.maps import ContractLeft, ContractRight, SumMap
 from boundnet.ops.base import Local, Op, Shape, Tensor
 from boundnet.rounder import Rounder
@@ -85,6 +86,11 @@ class Contract(Op):
         if rules.flushes_operands:
             ones = np.ones(x.shape), np.ones(z.shape)
             absolute = absolute + flush * (self._einsum(ones[0], z) + self._einsum(x, ones[1]))
+        if rules.perturbation is not None:
+            error = perturbed_bound(rules, n, leaves, total)
+            stored = rules.store(total, error)
+            reached = up(total + stored, 1)
+            return stored, rules.overflows(reached, reached)
         if rules.nearest:
             growth = leaves * fmt.unit_roundoff
         else:

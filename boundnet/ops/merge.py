@@ -73,7 +73,8 @@ def _tree_sum(m: RunningMachine, terms: Sequence[Tracked]) -> Tracked:
     total, error = up(total, len(terms)), up(error, len(terms))
     operands = 2.0 * rules.flush() if rules.flushes_operands else 0.0
     for _ in range(len(terms) - 1):
-        error = up(error + rules.one_operation(up(total + error, 1)) + operands, 3)
+        reached = up(total + error, 1)
+        error = up(error + rules.one_operation(reached, reached) + operands, 3)
     reached = up(total + error, 1)
     return Tracked(Box(-total, total), error, overflow | rules.overflows(reached, reached))
 
@@ -107,7 +108,8 @@ class Add(_Merge):
         one = np.ones(output)
         maps = tuple(Diagonal(one, shape, output) for shape in shapes)
         # x + 0 is x: exact unless it is flushed or narrowed, which a stored x is not any more.
-        exact = (others <= 1) & (rounder.arithmetic is None or not rounder.arithmetic.flushes)
+        rules = rounder.arithmetic
+        exact = (others <= 1) & (rules is None or not (rules.flushes or rules.perturbation))
         return Local(maps, np.where(zero | exact, 0.0, error), zero, overflow & ~zero)
 
 

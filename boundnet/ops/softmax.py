@@ -17,7 +17,7 @@ from boundnet.maps import Zero
 from boundnet.ops.base import Local, Op, Shape, Tensor
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array, Mask, up, up_float
-from boundnet.softmax_bounds import enclose_box, shares
+from boundnet.softmax_bounds import enclose_box, shares, shift_operands
 
 T = TypeVar("T", bound=np.generic)
 
@@ -134,14 +134,15 @@ class LogSoftmax(_Normalized):
         _, sum_error, overflow = shares(rules, centre, radius, exact)
         distance = up(centre.max(-1, keepdims=True) - centre + radius + radius.max(-1, keepdims=True), 4)
         operands = 2.0 * rules.flush() if rules.flushes_operands else 0.0
-        shifted = up(rules.one_operation(distance) + operands, 1)
+        shifted = up(rules.one_operation(distance, shift_operands(centre, radius)) + operands, 1)
         with np.errstate(invalid="ignore", divide="ignore"):
             carried = np.where(sum_error < 0.5, up(-np.log1p(-np.minimum(sum_error, 0.5)), 12), np.inf)
         size = np.full(sum_error.shape, up_float(float(np.log(n)) + 1.0, 4))
         ulp = rules.ulp("log")
         log = 2.0 * ulp * rules.accumulate.unit_roundoff * size + max(ulp, 0.5) * rules.accumulate.smallest_subnormal
         log_error = up(carried + rules.store(size, np.asarray(log)) + rules.flush(), 4)[..., None]
-        last = rules.one_operation(up(distance + size[..., None] + shifted + log_error, 3))
+        whole = up(distance + size[..., None] + shifted + log_error, 3)
+        last = rules.one_operation(whole, whole)
         return up(shifted + log_error + last + operands, 4), overflow
 
     def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:

@@ -115,7 +115,7 @@ MUTANTS: dict[str, Mutant] = {
         inner_product.sum_error, "m = leaves + (bias != 0.0)", "m = leaves", one(dense(1.0, bias=0.0625), [[1.0]], PLAIN)
     ),
     "bias added apart": Mutant(
-        inner_product.sum_error, "first + arithmetic.one_operation(at_most)", "first",
+        inner_product.sum_error, "first + arithmetic.one_operation(at_most, up(reached + bias, 1))", "first",
         one(dense(1.0, bias=0.0625), [[1.0]], replace(PLAIN, bias="separate")),
     ),
     "product in the running bound": Mutant(
@@ -243,7 +243,7 @@ MUTANTS: dict[str, Mutant] = {
         net([("d", dense(1.0, -1.0), ["x"]), ("r", RELU, ["d"])], NEAR, replace(MIXED, rounding="any")),
     ),
     "any order of an addition": Mutant(
-        merge._tree_sum, "error + rules.one_operation(up(total + error, 1)) + operands", "0 * error",
+        merge._tree_sum, "error + rules.one_operation(reached, reached) + operands", "0 * error",
         many(ops.Average(), (4,), PLAIN, inputs=3),
     ),
 }  # fmt: skip

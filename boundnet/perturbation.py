@@ -1,0 +1,96 @@
+"""Monte Carlo Arithmetic as an execution model: what one perturbed operation may be off by.
+
+Parker (1997); modes and steps are those of Verificarlo's mca backend (Denis, de Oliveira Castro, Petit 2016).  An operation
+runs in binary64 (w = 2**-53), ``inexact(x) = x + xi 2**(e - t + 1)`` with 2**e <= |x| < 2**(e+1) and |xi| <= 1/2, rounded
+to binary64, so |inexact(x) - x| <= eps |x| with eps = (1 + 2**-t)(1 + w) - 1, and the result is rounded to the accumulator
+(v, its unit roundoff):
+
+- ``rr``: inexact(a op b);
+- ``pb``: inexact(a) op inexact(b);
+- ``mca``: inexact(inexact(a) op inexact(b)).
+
+Comparisons, maxima, casts, square roots and library functions are not perturbed.  0 stays 0.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from boundnet.errors import FormatError
+
+Mode = Literal["rr", "pb", "mca"]
+_W = 2.0**-53
+_ROOM = 1.0 + 2.0**-44  # more than all roundings of the few operations below, relative to results of at least 2**-53
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """Perturbation of every +, -, * and / at virtual precision ``precision`` (t): relative noise of at most 2**-t.
+
+    Raises:
+        FormatError: no such mode, or t outside 1 .. 53.
+    """
+
+    mode: Mode
+    precision: int
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("rr", "pb", "mca"):
+            raise FormatError(f"perturbation mode {self.mode!r}: use rr, pb or mca")
+        if not 1 <= self.precision <= 53:
+            raise FormatError(f"virtual precision {self.precision}: must be in 1 .. 53")
+
+    @property
+    def noise(self) -> float:
+        """eps: bound of the relative change that ``inexact`` makes."""
+        return (2.0**-self.precision + _W + 2.0**-self.precision * _W) * _ROOM
+
+    @property
+    def operands(self) -> float:
+        """The same for operands: 0 in mode rr, which perturbs results only."""
+        return 0.0 if self.mode == "rr" else self.noise
+
+    def rounding(self, v: float) -> float:
+        """c - 1: relative error of everything that happens to a result, into an accumulator of unit roundoff ``v``."""
+        noise = 0.0 if self.mode == "pb" else self.noise
+        # (1 + w)(1 + noise)(1 + v) - 1 without cancellation.
+        return (_W + (noise + v + noise * v) * (1.0 + _W)) * _ROOM
+
+    def product(self, v: float) -> float:
+        """Bound of the relative error of a product."""
+        o, c = self.operands, self.rounding(v)
+        return (2.0 * o + o * o + c * (1.0 + o) ** 2) * _ROOM
+
+    def quotient(self, v: float) -> float:
+        """Bound of the relative error of a quotient."""
+        o, c = self.operands, self.rounding(v)
+        return (2.0 * o + c * (1.0 + o)) / (1.0 - o) * _ROOM
+
+    def leaf(self, v: float) -> float:
+        """c_+ - 1: what one addition adds to the relative error of each leaf of its operands' sums."""
+        o, c = self.operands, self.rounding(v)
+        return (o + c + o * c) * _ROOM
+
+    def largest(self, v: float) -> float:
+        """Bound of the relative error of any product, quotient, or sum of two numbers of the same sign."""
+        return max(self.product(v), self.quotient(v), self.leaf(v))
+
+    def __str__(self) -> str:
+        return f"{self.mode}({self.precision})"
+
+
+def parse_perturbation(text: str) -> Perturbation:
+    """``rr(24)``, ``pb(11)``, ``mca(24)``.
+
+    Raises:
+        FormatError: it is none of these.
+    """
+    match = re.fullmatch(r"(rr|pb|mca)\((\d+)\)", text.strip().lower().replace(" ", ""))
+    if match is None:
+        raise FormatError(f"perturbation {text!r}: use rr(t), pb(t) or mca(t) with virtual precision t, such as rr(24)")
+    return Perturbation(match[1], int(match[2]))  # type: ignore[arg-type]
+
+
+__all__ = ["Mode", "Perturbation", "parse_perturbation"]
