@@ -2,52 +2,113 @@
 
 from __future__ import annotations
 
-import math
+import base64
+import hashlib
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
-from boundnet.figures import printable, seconds_text
+from boundnet.figures import count_text, printable, seconds_text
 from boundnet.files import replacing
 from boundnet.results import Analysis
-from boundnet_reports.rows import facts, layer_rows, sample_rows, summary_lines
+from boundnet_reports.page import compare
+from boundnet_reports.page.decisions import spread
+from boundnet_reports.page.depth import Legend, error_plot, headroom_plot, share_bars
+from boundnet_reports.page.headline import facts, meaning, not_covered, reproduce, split_verdict, tiles, word
+from boundnet_reports.page.layer_words import has_shares
+from boundnet_reports.page.network import LEGEND, draw
+from boundnet_reports.page.outputs import panels
+from boundnet_reports.page.tables import layer_table, sample_table
 
-MOST_SAMPLES = 500
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
-def report(analysis: Analysis, destination: str | os.PathLike[str]) -> None:
-    """Write ``analysis`` to the file ``destination``.
+def report(results: Analysis | Sequence[Analysis], destination: str | os.PathLike[str]) -> None:
+    """Write one result, or several side by side, to the file ``destination``.
 
     Raises:
         OutputError: it can't be written; nothing changes.
     """
-    page = render(analysis)
+    page = render(results)
     with replacing(destination) as stream:
         stream.write(page)
 
 
-def render(analysis: Analysis) -> str:
-    """The page.  Everything from the model is escaped: names in files can hold anything."""
+def render(results: Analysis | Sequence[Analysis], data: str | None = None) -> str:
+    """The page.  Everything from the model is escaped: names in files can hold anything.
+
+    Args:
+        data: name of a file beside the page that holds every number, where there is one.
+    """
+    found = [results] if isinstance(results, Analysis) else list(results)
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    samples, left = sample_rows(analysis, MOST_SAMPLES)
-    shares = [layer.error_share if math.isfinite(layer.error_share) else 0.0 for layer in analysis.layers]
-    return environment.get_template("analysis.html").render(
-        analysis=analysis,
-        verdict=printable(analysis.verdict),
-        good=analysis.proved,
-        facts=facts(analysis),
-        summary=summary_lines(analysis),
-        warnings=[printable(warning) for warning in analysis.warnings],
-        layers=layer_rows(analysis),
-        widths=[f"{100.0 * min(max(share, 0.0), 1.0):.2f}" for share in shares],
-        samples=samples,
-        left=left,
-        command=printable(shlex.join(analysis.command)),
-        timings={printable(key): seconds_text(value) for key, value in analysis.timings.items()},
-        versions={printable(key): printable(value) for key, value in analysis.versions.items()},
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    script = (_TEMPLATES / "script.js").read_text(encoding="utf-8")
+    names = compare.labels(found) if len(found) > 1 else [""]
+    compared = None
+    if len(found) > 1:
+        compared = SimpleNamespace(
+            table=compare.comparison_table(found, names),
+            charts=compare.charts(found, names),
+            depth=compare.depth(found, names),
+        )
+    shown = [_result(result, f"r{n + 1}-" if len(found) > 1 else "", name, data)
+             for n, (result, name) in enumerate(zip(found, names, strict=True))]  # fmt: skip
+    title = f"BoundNet: {printable(found[0].model.name)}" if len(found) == 1 else f"BoundNet: {len(found)} results"
+    return environment.get_template("page.html").render(
+        title=title,
+        style=Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        results=shown,
+        compared=compared,
+        version=found[0].versions.get("boundnet", ""),
+    )
+
+
+def _result(analysis: Analysis, prefix: str, label: str, data: str | None) -> dict[str, Any]:
+    """What the template shows of one result."""
+    state, sentence = split_verdict(analysis)
+    drawn = panels(analysis, word(analysis))
+    samples = sample_table(analysis)
+    sections = [("network", "Network"), ("depth", "Depth"), ("layers", "Layers"), ("outputs", "Outputs")]
+    return {
+        "prefix": prefix,
+        "label": label,
+        "heading": printable(Path(analysis.model.path).name if analysis.model.path else analysis.model.name),
+        "good": analysis.proved,
+        "state": state,
+        "sentence": sentence,
+        "guarantee": printable(analysis.guarantee),
+        "meaning": meaning(analysis),
+        "warnings": [printable(warning) for warning in analysis.warnings],
+        "tiles": tiles(analysis),
+        "facts": facts(analysis),
+        "sections": sections,
+        "assumptions": [printable(line) for line in analysis.assumptions],
+        "not_covered": not_covered(analysis),
+        "command": printable(shlex.join(analysis.command)),
+        "reproduce": reproduce(analysis),
+        "timings": {printable(key): seconds_text(value) for key, value in analysis.timings.items()},
+        "drawings": draw(analysis, prefix),
+        "shares": has_shares(analysis),
+        "schema": analysis.schema_version,
+        "colours": [Legend(f"s{n}", text) for n, text in enumerate(LEGEND)],
+        "error_plot": error_plot(analysis),
+        "bars": share_bars(analysis),
+        "headroom_plot": headroom_plot(analysis),
+        "layers": layer_table(analysis, prefix),
+        "spread": spread(analysis, word(analysis)),
+        "panels": drawn,
+        "unshown": len(analysis.samples) - len(drawn),
+        "samples": samples,
+        "left": count_text(samples.left, "more sample") + (" is" if samples.left == 1 else " are"),
+        "data": data,
+    }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from boundnet.figures import bound_text, floor_text, printable, shape_text, share_text, value_text
-from boundnet.results import Analysis, Layer, OutputBound, Sample
+from boundnet.results import Analysis, Decision, Layer, OutputBound, Sample
 
 _FEW = 3
 """Outputs with so many values are shown whole."""
@@ -54,7 +54,7 @@ def sample_rows(analysis: Analysis, limit: int) -> tuple[Table, int]:
         row = [str(sample.index)]
         if decided:
             row += _decision(sample)
-        row += [_values(sample), bound_text(_largest(sample))]
+        row += [values_text(sample), bound_text(_largest(sample))]
         if referenced:
             row += [bound_text(sample.reference.centre_error) if sample.reference else ""]
         rows.append(tuple(row))
@@ -71,8 +71,7 @@ def summary_lines(analysis: Analysis) -> list[str]:
     lines = [f"outputs: |computed - exact| <= {bound_text(summary.max_absolute_bound)}{size}, median {median}"]
     if summary.max_logit_bound is not None and summary.median_logit_bound is not None:
         lines.append(f"logits: <= {bound_text(summary.max_logit_bound)}, median {bound_text(summary.median_logit_bound)}")
-    outputs = [output for sample in analysis.samples for output in sample.outputs]
-    cast = max((float(np.max(np.abs(output.representation_error), initial=0.0)) for output in outputs), default=0.0)
+    cast = cast_error(analysis)
     if cast != 0.0:
         lines.append(f"casting weights and inputs changes outputs by about {bound_text(cast)}, which the bounds include")
     if summary.total:
@@ -80,6 +79,12 @@ def summary_lines(analysis: Analysis) -> list[str]:
     lines.append(f"inputs: {inputs.source} ({inputs.count}{' boxes' if inputs.box else ''})")
     lines += [f"note: {note}" for note in inputs.notes]
     return [printable(line) for line in lines]
+
+
+def cast_error(analysis: Analysis) -> float:
+    """Largest change of an output by casting weights and inputs."""
+    outputs = [output for sample in analysis.samples for output in sample.outputs]
+    return max((float(np.max(np.abs(output.representation_error), initial=0.0)) for output in outputs), default=0.0)
 
 
 def facts(analysis: Analysis) -> Mapping[str, str]:
@@ -104,17 +109,21 @@ def _decision(sample: Sample) -> list[str]:
     found = sample.decision
     if found is None:
         return ["", "", "", ""]
-    proved = "yes" if found.proved else "NO"
+    return [str(found.class_index), floor_text(found.margin), bound_text(found.margin_bound), decision_text(found)]
+
+
+def decision_text(found: Decision) -> str:
+    """Whether a decision is proved."""
     if found.proved and found.probabilities_separated is False:
-        proved = "yes, but probabilities may tie"
-    return [str(found.class_index), floor_text(found.margin), bound_text(found.margin_bound), proved]
+        return "yes, but probabilities may tie"
+    return "yes" if found.proved else "NO"
 
 
 def _largest(sample: Sample) -> float:
     return max((float(np.max(output.absolute_bound, initial=0.0)) for output in sample.outputs), default=0.0)
 
 
-def _values(sample: Sample) -> str:
+def values_text(sample: Sample) -> str:
     """All values of small outputs; of others the one of the predicted class, or the largest."""
     several = len(sample.outputs) > 1
     return "; ".join((f"{printable(o.name)}: " if several else "") + _value(o, sample) for o in sample.outputs)

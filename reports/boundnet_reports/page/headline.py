@@ -1,0 +1,169 @@
+"""What stands first: the verdict, what the guarantee means, and the few figures that matter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from boundnet.figures import bound_text, count_text, printable, share_text
+from boundnet.results import Analysis
+from boundnet.verdict import certain_digits
+from boundnet_reports.page.decisions import ratio
+from boundnet_reports.page.layer_words import has_shares, share
+from boundnet_reports.rows import cast_error
+
+_MEANING = {
+    "deterministic": "a theorem: it holds for every execution that conforms to the arithmetic below",
+    "probabilistic": "likely, not proved: it holds with the stated probability if rounding errors behave as the model says",
+    "empirical": "seen, not proved: it says what happened in the executions that were run, and nothing about others",
+}
+_WORD = {"deterministic": "proved", "sketch": "proved", "probabilistic": "likely", "empirical": "not seen to change"}
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One figure: what it is, the figure, what to know about it, and how to colour it (good, bad or nothing)."""
+
+    name: str
+    figure: str
+    note: str = ""
+    tone: str = ""
+
+
+def word(analysis: Analysis) -> str:
+    """What the guarantee calls a decision that holds; only a theorem is called proved."""
+    return _WORD.get(analysis.guarantee, "claimed")
+
+
+def meaning(analysis: Analysis) -> str:
+    """The guarantee in words."""
+    chance = analysis.failure_probability
+    if analysis.guarantee == "sketch":
+        odds = "a small probability" if chance is None else f"probability at most {bound_text(chance)}"
+        return (
+            f"a theorem that fails with {odds} over the analyzer's own random numbers, for the whole result at once; "
+            "rounding errors stay worst-case"
+        )
+    text = _MEANING.get(analysis.guarantee, "of a kind that this report does not know")
+    return text if chance is None else f"{text} (failure probability at most {bound_text(chance)})"
+
+
+def split_verdict(analysis: Analysis) -> tuple[str, str]:
+    """(PROVED or the like, the rest of the sentence)."""
+    head, colon, rest = printable(analysis.verdict).partition(":")
+    if colon and head == head.upper() and len(head) < 20:
+        return head, _capital(rest.strip())
+    head, _, rest = printable(analysis.verdict).partition(" for ")
+    if head == head.upper() and len(head) < 20 and rest:
+        return head, _capital(f"for {rest}")
+    return "", printable(analysis.verdict)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def tiles(analysis: Analysis) -> list[Tile]:
+    """The figures that matter."""
+    summary = analysis.summary
+    found = []
+    name = word(analysis)
+    if summary.total:
+        all_of_them = summary.proved == summary.total
+        text = f"{summary.proved} of {summary.total}"
+        found.append(Tile(f"decisions {name}", text, _closest(analysis), "good" if all_of_them else "bad"))
+    else:
+        found.append(Tile("decisions", "none", "the outputs decide nothing, or nothing was analysed"))
+    bound = summary.max_absolute_bound
+    in_u = summary.max_absolute_bound_in_u
+    unit = "" if in_u is None else f"{bound_text(in_u)} u of {printable(str(analysis.arithmetic['storage']))}"
+    found.append(Tile("outputs: |computed - exact| ≤", bound_text(bound), unit, "" if math.isfinite(bound) else "bad"))
+    found.append(_digits(analysis))
+    found.append(_costly(analysis))
+    return found
+
+
+def _closest(analysis: Analysis) -> str:
+    """How near a decision comes to failing."""
+    ratios = [ratio(sample.decision) for sample in analysis.samples if sample.decision is not None]
+    worst = max(ratios, key=lambda part: math.inf if math.isnan(part) else part, default=math.nan)
+    rule = printable(analysis.summary.decision_rule)
+    return f"{rule}; bound / margin at most {bound_text(worst, 2)}" if math.isfinite(worst) else f"rule: {rule}"
+
+
+def facts(analysis: Analysis) -> Mapping[str, str]:
+    """What was analysed, under which rules, and the figures that need no tile."""
+    model, rules, inputs, summary = analysis.model, analysis.arithmetic, analysis.inputs, analysis.summary
+    fields = ("storage", "accumulate", "order", "fma", "rounding", "subnormals", "bias")
+    boxes = " (boxes of inputs)" if inputs.box else ""
+    found = {
+        "model": f"{model.name}, {model.parameters:,} parameters, {count_text(len(analysis.layers), 'layer')}",
+        "inputs": f"{inputs.count} from {inputs.source}{boxes}" + "".join(f"; {note}" for note in inputs.notes),
+        "arithmetic": f"{rules['name']}: " + ", ".join(f"{field} {rules[field]}" for field in fields),
+    }
+    if analysis.samples:
+        found["outputs"] = f"median over the samples of the largest bound: {bound_text(summary.median_absolute_bound)}"
+    if summary.max_logit_bound is not None and summary.median_logit_bound is not None:
+        found["logits"] = (
+            f"within {bound_text(summary.max_logit_bound)} of exact, median {bound_text(summary.median_logit_bound)}"
+        )
+    cast = cast_error(analysis)
+    if cast != 0.0:
+        found["casts"] = f"casting weights and inputs changes outputs by about {bound_text(cast)}, which the bounds include"
+    domain = analysis.domain
+    found["domain"] = f"{domain.used} (asked for: {domain.requested}): {domain.reason}"
+    return {key: printable(value) for key, value in found.items()}
+
+
+def digits_text(analysis: Analysis) -> str:
+    """Significant decimal digits of the largest output that rounding leaves right, for the worst sample."""
+    if not analysis.samples:
+        return "none known"
+    digits = certain_digits(analysis.samples)
+    return "all" if digits is None else str(digits)
+
+
+def _digits(analysis: Analysis) -> Tile:
+    text = digits_text(analysis)
+    notes = {"all": "outputs are exact", "none known": "no sample was analysed"}
+    note = notes.get(text, "of each sample's largest output, in the worst sample")
+    return Tile("certain decimal digits", text, note, "bad" if text in ("0", "none known") else "")
+
+
+def _costly(analysis: Analysis) -> Tile:
+    if not has_shares(analysis):
+        return Tile("most costly layer", "unknown", "no finite bound to attribute")
+    worst = max(analysis.layers, key=share)
+    return Tile("most costly layer", printable(worst.name), f"{share_text(share(worst))} of the final error bound")
+
+
+def not_covered(analysis: Analysis) -> list[str]:
+    """What the result does not say."""
+    inputs = analysis.inputs
+    boxes = count_text(inputs.count, "box")[:-1] + "es" if inputs.count != 1 else "1 box"
+    which = f"inputs outside the {boxes} analysed" if inputs.box else f"inputs other than the {inputs.count} analysed"
+    lines = [which]
+    if inputs.synthetic:
+        lines.append("real data: these inputs were drawn at random")
+    lines += [
+        "whether the trained network is right: only its rounding is judged, against its own exact result",
+        "perturbed inputs (adversarial robustness)" if not inputs.box else "perturbations that leave the boxes",
+        "preprocessing before the network, and the measurement of its inputs",
+        "programs that do not conform to the arithmetic: Winograd or FFT convolutions, fast-math, "
+        "unsafe compiler options, faulty hardware",
+    ]
+    return lines
+
+
+def reproduce(analysis: Analysis) -> Mapping[str, str]:
+    """What is needed to repeat the run, apart from the command."""
+    found = {
+        "model file": analysis.model.path or analysis.model.name,
+        "SHA-256": analysis.model.sha256 or "none: the model was not a file",
+        "inputs": analysis.inputs.source,
+        "seed of random inputs": "" if analysis.inputs.seed is None else str(analysis.inputs.seed),
+        "versions": ", ".join(f"{key} {value}" for key, value in analysis.versions.items()),
+        "result schema": analysis.schema_version,
+    }
+    return {key: printable(value) for key, value in found.items() if value}
