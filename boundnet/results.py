@@ -230,9 +230,9 @@ class Analysis:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, dicts, numbers and strings; non-finite numbers become "inf", "-inf" and "nan"."""
-        plain = _plain(self)
-        assert isinstance(plain, dict)
-        return plain
+        found = plain(self)
+        assert isinstance(found, dict)
+        return found
 
     def to_json(self) -> str:
         """Strict JSON text of :meth:`to_dict`."""
@@ -242,15 +242,16 @@ class Analysis:
 _RENAMED = {"class_index": "class"}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Results as plain lists, dicts, numbers and strings; non-finite numbers become "inf", "-inf" and "nan"."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {_RENAMED.get(f.name, f.name): _plain(getattr(value, f.name)) for f in fields(value)}
+        return {_RENAMED.get(f.name, f.name): plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, bool | np.bool_):
         return bool(value)
     if isinstance(value, int | np.integer):

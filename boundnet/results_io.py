@@ -44,11 +44,11 @@ def from_dict(data: Mapping[str, Any]) -> Analysis:
         raise InputError("not a BoundNet result: it has no schema_version")
     if str(data["schema_version"]).split(".")[0] != SCHEMA_VERSION.split(".")[0]:
         raise InputError(f"results of schema version {data['schema_version']}; this BoundNet reads version {SCHEMA_VERSION}")
-    analysis: Analysis = _build(Analysis, data, "result")
+    analysis: Analysis = build(Analysis, data, "result")
     return analysis
 
 
-def _build(kind: Any, data: Any, where: str) -> Any:
+def build(kind: Any, data: Any, where: str) -> Any:
     """``data`` as the dataclass ``kind``."""
     if not isinstance(data, Mapping):
         raise InputError(f"{where}: an object is needed")
@@ -74,7 +74,7 @@ def _read(kind: Any, data: Any, where: str) -> Any:
     if kind == Array:
         return _numbers(data, where)
     if is_dataclass(kind):
-        return _build(kind, data, where)
+        return build(kind, data, where)
     if origin is tuple:
         if not isinstance(data, list | tuple):
             raise InputError(f"{where}: a list is needed")
