@@ -81,6 +81,7 @@ def analyze(
     json: Annotated[Path | None, _option("--json", "Write all results (docs/results.md).", "OUT")] = None,
     html: Annotated[Path | None, _option("--html", "Write a page to read.", "OUT")] = None,
     csv: Annotated[Path | None, _option("--csv", "Write a table with a row per output value.", "OUT")] = None,
+    markdown: Annotated[Path | None, _option("--markdown", "Write a summary for a pull request.", "OUT")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict only.")] = False,
 ) -> None:  # fmt: skip
     """Bound the rounding errors of MODEL for given inputs.
@@ -94,7 +95,11 @@ def analyze(
 
         options = {"name": arithmetic, "storage": storage, "accumulate": accumulate, "order": order, "fma": _value(fma),
                    "rounding": _value(rounding), "subnormals": _value(subnormals), "bias": _value(bias)}  # fmt: skip
-        files = {kind: path for kind, path in (("json", json), ("csv", csv), ("html", html)) if path is not None}
+        files = {
+            kind: path
+            for kind, path in (("json", json), ("csv", csv), ("html", html), ("markdown", markdown))
+            if path is not None
+        }
         code = run(Request(
             model, inputs or (), input_shape or (), resize, scale, offset, samples, input_range, seed, options, domain.value,
             decision.value, _value(reference), files, quiet,
@@ -116,6 +121,24 @@ def graph(
 
         files = {kind: path for kind, path in (("graphml", graphml), ("dot", dot), ("json", json)) if path is not None}
         run(model, input_shape or (), files)
+
+
+@app.command()
+def report(
+    results: Annotated[list[Path], typer.Argument(metavar="RESULT...", help="Files written by --json.", show_default=False)],
+    html: Annotated[Path | None, _option("--html", "Write a page to read.", "OUT")] = None,
+    markdown: Annotated[Path | None, _option("--markdown", "Write a summary for a pull request.", "OUT")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
+) -> None:
+    """Render saved results; several are compared.
+
+    Exit code: 0 if everything was rendered, whatever it says; 2 wrong use or input.
+    """
+    with session():
+        from boundnet.commands.report import run
+
+        files = {kind: path for kind, path in (("html", html), ("markdown", markdown)) if path is not None}
+        run(results, files, quiet)
 
 
 @app.command()

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
-from importlib.metadata import entry_points
-from typing import Any
 
 from rich.console import Console
 
 import boundnet
 from boundnet.arithmetic import Arithmetic
 from boundnet.commands.progress import Meter
+from boundnet.commands.reports import Report, find, write
 from boundnet.commands.request import Request
 from boundnet.commands.session import NOT_PROVED, silence, width
-from boundnet.errors import OutputError
 from boundnet.figures import printable
 from boundnet.frontends import load
 from boundnet.graph import LayerGraph
 from boundnet.load_images import Pixels, parse_number
 from boundnet.load_inputs import Loaded, load_inputs
 from boundnet.results import Analysis
-
-Report = Callable[[Analysis, Any], None]
 
 
 def run(request: Request) -> int:
@@ -37,7 +32,7 @@ def run(request: Request) -> int:
     rules = boundnet.build(request.arithmetic.get("name"), **{k: v for k, v in request.arithmetic.items() if k != "name"})
     scale, offset = parse_number(request.scale or "1", "--scale"), parse_number(request.offset or "0", "--offset")
     pixels = Pixels(request.resize, scale, offset)
-    reports = {kind: _report(kind) for kind in ("console", *request.files)}
+    reports = {kind: find(kind) for kind in ("console", *request.files)}
     with Meter(request.quiet) as meter:
         graph = load(request.model, request.shapes())
         loaded = load_inputs(graph, request.inputs, pixels) if request.inputs else None
@@ -46,18 +41,9 @@ def run(request: Request) -> int:
     timings = {**analysis.timings, "load": opened, "total": time.perf_counter() - started}
     inputs = dataclasses.replace(analysis.inputs, notes=loaded.notes if loaded else ())
     analysis = dataclasses.replace(analysis, timings=timings, inputs=inputs, command=request.command())
-    for kind, path in request.files.items():
-        reports[kind](analysis, path)
-    _print(analysis, reports["console"], request)
+    written = write(analysis, request.files, reports)
+    _print(analysis, reports["console"], request.quiet, written)
     return 0 if analysis.proved else NOT_PROVED
-
-
-def _report(kind: str) -> Report:
-    """The report of that name, from the entry points ``boundnet.reports``."""
-    for point in entry_points(group="boundnet.reports", name=kind):
-        report: Report = point.load()
-        return report
-    raise OutputError(f"no {kind} report is installed; install BoundNet again (pip install .)")
 
 
 def _analyze(graph: LayerGraph, loaded: Loaded | None, rules: Arithmetic, request: Request, meter: Meter) -> Analysis:
@@ -68,14 +54,14 @@ def _analyze(graph: LayerGraph, loaded: Loaded | None, rules: Arithmetic, reques
     )  # fmt: skip
 
 
-def _print(analysis: Analysis, report: Report, request: Request) -> None:
+def _print(analysis: Analysis, report: Report, quiet: bool, written: list[str]) -> None:
     """The console report; a reader who leaves early changes neither files nor exit code."""
     try:
-        if request.quiet:
+        if quiet:
             print(printable(analysis.verdict), flush=True)
             return
         report(analysis, Console(width=width(), highlight=False))
-        for kind, path in request.files.items():
-            print(f"{kind.upper()} written to {path}", flush=True)
+        for line in written:
+            print(line, flush=True)
     except (BrokenPipeError, SystemExit):  # the latter is how rich reports a broken pipe
         silence()

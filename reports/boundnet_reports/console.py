@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -9,15 +11,35 @@ from rich.text import Text
 
 from boundnet.figures import count_text, printable, seconds_text
 from boundnet.results import Analysis
+from boundnet_reports.page.compare import comparison_table, labels
 from boundnet_reports.rows import Table, facts, layer_rows, sample_rows, summary_lines
 
 MOST_SAMPLES = 20
 _COLOURS = {"PROVED": "bold green", "BOUNDED": "bold green"}
 
 
-def report(analysis: Analysis, destination: Console | None = None) -> None:
-    """Print ``analysis`` to ``destination``, by default a console on stdout.  Names in it are never read as markup."""
+def report(results: Analysis | Sequence[Analysis], destination: Console | None = None) -> None:
+    """Print one result, or a comparison of several, to ``destination``, by default a console on stdout.
+
+    Names in results are never read as markup.
+    """
     console = destination or Console(highlight=False)
+    if isinstance(results, Analysis):
+        _one(console, results)
+        return
+    names = labels(results)
+    compared = comparison_table(results, names)
+    rows = tuple(tuple(cell.text for cell in row.cells) for row in compared.rows)
+    headings = tuple(heading.text for heading in compared.headings)
+    _table(console, Table(headings, rows, frozenset(heading.text for heading in compared.headings if heading.number)))
+    for name, result in zip(names, results, strict=True):
+        verdict = printable(result.verdict)
+        _line(console, f"{name}: {verdict}", _COLOURS.get(verdict.partition(":")[0], "bold red"))
+        for warning in result.warnings:
+            _line(console, f"WARNING: {printable(warning)}", "yellow")
+
+
+def _one(console: Console, analysis: Analysis) -> None:
     verdict = printable(analysis.verdict)
     _line(console, verdict, _COLOURS.get(verdict.partition(":")[0], "bold red"))
     for warning in analysis.warnings:

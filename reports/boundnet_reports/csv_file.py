@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -28,6 +29,17 @@ def report(analysis: Analysis, destination: str | os.PathLike[str]) -> None:
         writer.writerow(COLUMNS)
         for sample in analysis.samples:
             writer.writerows(_rows(sample))
+
+
+def may_replace(path: Path) -> bool:
+    """Whether ``path`` is free, or holds such a table and nothing else."""
+    if not path.exists():
+        return True
+    try:
+        with path.open(encoding="utf-8") as stream:
+            return stream.readline().rstrip("\r\n") == ",".join(COLUMNS)
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _rows(sample: Sample) -> Iterator[tuple[object, ...]]:

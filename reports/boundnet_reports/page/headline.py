@@ -36,6 +36,17 @@ def word(analysis: Analysis) -> str:
     return _WORD.get(analysis.guarantee, "claimed")
 
 
+def tone(analysis: Analysis) -> str:
+    """How the verdict is marked: good for what is proved, likely for what other guarantees say holds, else bad."""
+    if not analysis.proved:
+        return "bad"
+    return "good" if word(analysis) == "proved" else "likely"
+
+
+MARKS = {"good": "✓", "likely": "≈", "bad": "✗"}
+"""Beside the verdict, so that it does not depend on colour."""
+
+
 def meaning(analysis: Analysis) -> str:
     """The guarantee in words."""
     chance = analysis.failure_probability
@@ -72,7 +83,7 @@ def tiles(analysis: Analysis) -> list[Tile]:
     if summary.total:
         all_of_them = summary.proved == summary.total
         text = f"{summary.proved} of {summary.total}"
-        found.append(Tile(f"decisions {name}", text, _closest(analysis), "good" if all_of_them else "bad"))
+        found.append(Tile(f"decisions {name}", text, _closest(analysis), tone(analysis) if all_of_them else "bad"))
     else:
         found.append(Tile("decisions", "none", "the outputs decide nothing, or nothing was analysed"))
     bound = summary.max_absolute_bound

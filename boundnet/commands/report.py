@@ -1,0 +1,54 @@
+"""``boundnet report``: saved results, rendered again or side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from boundnet.commands.reports import find, write
+from boundnet.commands.request import check_files
+from boundnet.commands.session import silence, width
+from boundnet.errors import InputError
+from boundnet.results import Analysis
+from boundnet.results_io import from_json
+
+
+def run(sources: Sequence[Path], files: Mapping[str, Path], quiet: bool) -> None:
+    """Render the results in ``sources`` to ``files`` (report name -> destination) and, unless ``quiet``, to the console.
+
+    Raises:
+        BoundNetError: a file holds no result, or a destination can't be written; nothing has been written.
+    """
+    check_files(files, {"a result": sources})
+    reports = {kind: find(kind) for kind in files}
+    console = None if quiet else find("console")
+    results = [read(path) for path in sources]
+    shown = results[0] if len(results) == 1 else results
+    written = write(shown, files, reports)
+    try:
+        if console is not None:
+            console(shown, Console(width=width(), highlight=False))
+        for line in () if quiet else written:
+            print(line, flush=True)
+    except (BrokenPipeError, SystemExit):  # the latter is how rich reports a broken pipe
+        silence()
+
+
+def read(path: Path) -> Analysis:
+    """The result in the JSON file ``path``.
+
+    Raises:
+        InputError: there is no such file, or it holds no result; the message names it.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: can't be read ({error.strerror or error})") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a BoundNet result: no text; give a file written by --json") from None
+    try:
+        return from_json(text)
+    except InputError as error:
+        raise InputError(f"{path}: {error}; give a file written by --json") from None

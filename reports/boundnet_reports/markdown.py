@@ -1,0 +1,113 @@
+"""The Markdown report, for a pull request: verdict first, the rest folded."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from boundnet.figures import bound_text, count_text, floor_text, printable
+from boundnet.files import replacing
+from boundnet.results import Analysis, Sample
+from boundnet_reports.page.compare import comparison_table, labels
+from boundnet_reports.page.decisions import ratio, urgency, why_not
+from boundnet_reports.page.headline import facts, meaning, not_covered, reproduce, split_verdict, tiles, tone, word
+from boundnet_reports.page.layer_words import share
+from boundnet_reports.page.tables import layer_table
+
+MOST_LAYERS = 20
+MOST_SAMPLES = 20
+_SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~@&$]|:(?=\S)|(?<=www)\.")
+
+
+def report(results: Analysis | Sequence[Analysis], destination: str | os.PathLike[str]) -> None:
+    """Write one result, or several side by side, to the file ``destination``.
+
+    Raises:
+        OutputError: it can't be written; nothing changes.
+    """
+    text = render(results)
+    with replacing(destination) as stream:
+        stream.write(text)
+
+
+def render(results: Analysis | Sequence[Analysis]) -> str:
+    """GitHub-flavoured Markdown.  Text from the model is escaped: it makes no markup, links, mentions or references."""
+    found = [results] if isinstance(results, Analysis) else list(results)
+    if len(found) == 1:
+        return "\n".join([*_one(found[0]), ""])
+    names = labels(found)
+    table = comparison_table(found, names)
+    lines = [f"### BoundNet: {len(found)} results compared", ""]
+    lines += _table([heading.text for heading in table.headings], ([cell.text for cell in row.cells] for row in table.rows))
+    for result, name in zip(found, names, strict=True):
+        lines += ["", *_folded(escape(name), _one(result))]
+    return "\n".join([*lines, ""])
+
+
+def escape(text: str) -> str:
+    """``text`` as Markdown that shows it as it is, on one line."""
+    return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", printable(text))
+
+
+def _one(analysis: Analysis) -> list[str]:
+    state, sentence = split_verdict(analysis)
+    model = Path(analysis.model.path).name if analysis.model.path else analysis.model.name
+    mark = {"good": "✅", "likely": "\N{HEAVY MINUS SIGN}", "bad": "❌"}[tone(analysis)]
+    lines = [f"### {mark} {escape(f'{state}: {model}' if state else model)}", "", escape(sentence), ""]
+    lines += [f"> **Warning** {escape(warning)}\n" for warning in analysis.warnings]
+    rows = [["guarantee", f"{analysis.guarantee}, {meaning(analysis)}"]]
+    rows += [[tile.name, f"{tile.figure}; {tile.note}" if tile.note else tile.figure] for tile in tiles(analysis)]
+    rows += [[key, value] for key, value in facts(analysis).items()]
+    lines += _table(["", ""], rows)
+    lines += ["", *_folded("Layers", _layers(analysis))]
+    open_ = [sample for sample in analysis.samples if sample.decision is not None and not sample.decision.proved]
+    if open_:
+        summary = f"Not {word(analysis)}: {count_text(len(open_), 'sample')}"
+        lines += ["", *_folded(summary, _open(analysis, open_))]
+    covered = [f"- {escape(line)}" for line in analysis.assumptions]
+    lines += ["", *_folded("This holds if", covered)]
+    lines += ["", *_folded("It does not cover", [f"- {escape(line)}" for line in not_covered(analysis)])]
+    return [*lines, "", *_folded("How to reproduce this", _reproduce(analysis))]
+
+
+def _layers(analysis: Analysis) -> list[str]:
+    table = layer_table(analysis, "")
+    order = sorted(range(len(table.rows)), key=lambda n: -share(analysis.layers[n]))[:MOST_LAYERS]
+    rows = ([cell.text for cell in table.rows[n].cells] for n in sorted(order))
+    lines = _table([heading.text for heading in table.headings], rows)
+    left = len(table.rows) - len(order)
+    return [*lines, "", f"{count_text(left, 'more layer')} with smaller shares of the error left out."] if left else lines
+
+
+def _open(analysis: Analysis, samples: Sequence[Sample]) -> list[str]:
+    rows = []
+    for sample in sorted(samples, key=urgency)[:MOST_SAMPLES]:
+        found = sample.decision
+        if found is not None:
+            numbers = [floor_text(found.margin), bound_text(found.margin_bound), bound_text(ratio(found), 2)]
+            rows.append([str(sample.index), str(found.class_index), *numbers, why_not(found, analysis)])
+    lines = _table(["sample", "class", "margin", "margin's bound", "bound / margin", "why"], rows)
+    left = len(samples) - len(rows)
+    return [*lines, "", f"{count_text(left, 'more sample')} left out."] if left else lines
+
+
+def _reproduce(analysis: Analysis) -> list[str]:
+    known: Mapping[str, str] = reproduce(analysis)
+    lines = _table(["", ""], known.items())
+    if not analysis.command:
+        return ["Analysed from Python: there is no command line to repeat.", "", *lines]
+    command = printable(shlex.join(analysis.command))
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", command)), default=0))
+    return [fence + "sh", command, fence, "", *lines]
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = ["| " + " | ".join(map(escape, headings)) + " |", "|" + " --- |" * len(headings)]
+    return lines + ["| " + " | ".join(map(escape, row)) + " |" for row in rows]
+
+
+def _folded(summary: str, lines: Sequence[str]) -> list[str]:
+    return [f"<details><summary>{summary}</summary>", "", *(lines or ["None."]), "", "</details>"]
