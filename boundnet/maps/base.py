@@ -74,6 +74,12 @@ def finite_or_all_infinite(e: Array, shape: Shape, result: Callable[[Array], Arr
     return y
 
 
+def raised(y: Array, roundings: int) -> Array:
+    """:func:`boundnet.rounding.up` on an array that nobody else holds, in place."""
+    y *= 1.0 + (roundings + 2) * 2.0**-52
+    return y
+
+
 def unbroadcast(y: Array, shape: Shape, rank: int) -> Array:
     """Sum ``y`` (..., *broadcast shape of ``rank`` axes) back onto ``shape``: the transpose of broadcasting."""
     start = y.ndim - rank

@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from boundnet.errors import GraphError
-from boundnet.maps.base import LinearMap, Shape, finite_or_all_infinite, lead
-from boundnet.rounding import Array, Mask, raise_tiny, up
-
-FEW_CHANNELS = 4
-PATCH_VALUES = 1 << 22
+from boundnet.kernels import products
+from boundnet.kernels.products import dense
+from boundnet.maps.base import LinearMap, Shape, finite_or_all_infinite, lead, raised
+from boundnet.rounding import Array, Mask, raise_tiny
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -38,7 +37,8 @@ def conv_lengths(shape: Shape, size: Shape, strides: Shape, dilation: Shape, pad
 class ConvMap(LinearMap):
     """y = conv(x, kernel).  x: (..., *spatial, cin), kernel: (*k, cin // groups, cout), explicit zero padding.
 
-    Works position by position of the kernel: one GEMM (or one product for depthwise kernels) each, no copy of all patches.
+    One GEMM for each block of output positions, on a packed copy of that block's patches (:mod:`boundnet.kernels`);
+    1x1 kernels need no copy, and kernels of one channel per group are summed directly.
     """
 
     def __init__(
@@ -57,6 +57,16 @@ class ConvMap(LinearMap):
     @cached_property
     def _absolute_kernel(self) -> Array:
         return raise_tiny(np.abs(self.kernel))
+
+    @cached_property
+    def _present(self) -> Array:
+        present: Array = (self.kernel != 0.0).astype(np.float64)
+        return present
+
+    @cached_property
+    def _full_count(self) -> Array:
+        """Number of terms of each output where no input is zero."""
+        return self._forward(np.ones(self.input_shape), self._present)
 
     def _windows(self) -> Iterator[tuple[Shape, Any]]:
         """Kernel positions in document order, each with the slice of the padded input that it meets."""
@@ -77,63 +87,53 @@ class ConvMap(LinearMap):
         padded[(..., *inner, slice(None))] = x
         return padded
 
+    @cached_property
+    def source(self) -> npt.NDArray[np.int32]:
+        """Flat input position that each kernel position meets: (output positions, kernel positions), -1 in the padding."""
+        spatial = self.input_shape[:-1]
+        index = np.arange(int(np.prod(spatial)), dtype=np.int32).reshape(spatial)
+        index = np.pad(index, self.padding, constant_values=-1)
+        return np.stack([index[where[1:-1]].ravel() for _, where in self._windows()], axis=-1)
+
+    @cached_property
+    def _plain(self) -> bool:
+        """Whether output position i meets input position i and no other."""
+        return int(np.prod(self.size)) == 1 and self.input_shape[:-1] == self.output_shape[:-1] and self.groups == 1
+
+    def _by_group(self, kernel: Array) -> Array:
+        """The kernel as (groups, kernel positions * cin, cout): one matrix for each group."""
+        return kernel.reshape(-1, self.groups, kernel.shape[-1] // self.groups).transpose(1, 0, 2)
+
     def _forward(self, x: Array, kernel: Array) -> Array:
         front = lead(x, self.input_shape)
-        padded = self._pad(x.reshape(-1, *self.input_shape))
-        y = np.zeros((padded.shape[0], *self.output_shape))
-        g, cin, cout = self.groups, kernel.shape[-2], kernel.shape[-1]
-        if g == 1 and cin <= FEW_CHANNELS:
-            return self._by_patches(padded, kernel).reshape(*front, *self.output_shape)
-        for position, where in self._windows():
-            piece, weight = padded[where], kernel[position]
-            if g == 1:
-                y += (piece.reshape(-1, cin) @ weight).reshape(y.shape)
-            elif cin == 1:
-                y += np.repeat(piece, cout // g, axis=-1) * weight[0] if cout != g else piece * weight[0]
-            else:
-                split = piece.reshape(*piece.shape[:-1], g, cin)
-                parts = weight.reshape(cin, g, cout // g).transpose(1, 0, 2)
-                y += np.matmul(split[..., None, :], parts)[..., 0, :].reshape(y.shape)
+        cin, cout = kernel.shape[-2:]
+        y: Array
+        if self._plain:
+            y = np.empty((*front, *self.output_shape))
+            products.matmul(dense(x).reshape(-1, cin), kernel.reshape(cin, cout), y.reshape(-1, cout))
+            return y
+        flat = dense(x).reshape(int(np.prod(front)), int(np.prod(self.input_shape[:-1])), self.input_shape[-1])
+        if cin == 1 and self.groups > 1:
+            y = products.depthwise_sums(flat, self.source, dense(kernel.reshape(-1, cout)))
+        else:
+            y = products.patch_products(flat, self.source, self._by_group(kernel))
         return y.reshape(*front, *self.output_shape)
-
-    def _by_patches(self, padded: Array, kernel: Array) -> Array:
-        """One GEMM on copied patches, some samples at a time: products of few channels are too thin for a GEMM each."""
-        lengths, cin, cout = self.output_shape[:-1], kernel.shape[-2], kernel.shape[-1]
-        width = int(np.prod(self.size)) * cin
-        step = max(1, PATCH_VALUES // (width * max(1, int(np.prod(lengths)))))
-        y = np.empty((len(padded), *self.output_shape))
-        axes = padded.strides[1:-1]
-        strides = (
-            padded.strides[0],
-            *(stride * s for stride, s in zip(axes, self.strides, strict=True)),
-            *(stride * d for stride, d in zip(axes, self.dilation, strict=True)),
-            padded.strides[-1],
-        )
-        for start in range(0, len(padded), step):
-            part = padded[start : start + step]
-            view = np.lib.stride_tricks.as_strided(part, (len(part), *lengths, *self.size, cin), strides, writeable=False)
-            y[start : start + step] = (view.reshape(-1, width) @ kernel.reshape(width, cout)).reshape(-1, *self.output_shape)
-        return y
 
     def _backward(self, y: Array, kernel: Array) -> Array:
         front = lead(y, self.output_shape)
-        flat = y.reshape(-1, *self.output_shape)
-        spatial = tuple(n + a + b for n, (a, b) in zip(self.input_shape[:-1], self.padding, strict=True))
-        x = np.zeros((flat.shape[0], *spatial, self.input_shape[-1]))
-        g, cin, cout = self.groups, kernel.shape[-2], kernel.shape[-1]
-        for position, where in self._windows():
-            weight = kernel[position]
-            if g == 1:
-                x[where] += (flat.reshape(-1, cout) @ weight.T).reshape(*flat.shape[:-1], cin)
-            elif cin == 1:
-                product = flat * weight[0]
-                x[where] += product.reshape(*product.shape[:-1], g, cout // g).sum(-1) if cout != g else product
-            else:
-                split = flat.reshape(*flat.shape[:-1], g, cout // g)
-                parts = weight.reshape(cin, g, cout // g).transpose(1, 2, 0)
-                x[where] += np.matmul(split[..., None, :], parts)[..., 0, :].reshape(*flat.shape[:-1], g * cin)
-        inner = tuple(slice(a, a + n) for n, (a, _) in zip(self.input_shape[:-1], self.padding, strict=True))
-        return x[(slice(None), *inner)].reshape(*front, *self.input_shape)
+        cin, cout = kernel.shape[-2:]
+        x: Array
+        if self._plain:
+            x = np.empty((*front, *self.input_shape))
+            products.matmul(dense(y).reshape(-1, cout), kernel.reshape(cin, cout).T, x.reshape(-1, cin))
+            return x
+        flat = dense(y).reshape(int(np.prod(front)), len(self.source), cout)
+        positions, channels = int(np.prod(self.input_shape[:-1])), self.input_shape[-1]
+        if cin == 1 and self.groups > 1:
+            x = products.depthwise_sums_back(flat, self.source, dense(kernel.reshape(-1, cout)), positions, channels)
+        else:
+            x = products.patch_products_back(flat, self.source, self._by_group(kernel), positions)
+        return x.reshape(*front, *self.input_shape)
 
     def apply(self, x: Array) -> Array:
         return self._forward(x, self.kernel)
@@ -143,21 +143,23 @@ class ConvMap(LinearMap):
 
     def absolute(self, e: Array) -> Array:
         return finite_or_all_infinite(
-            e, self.input_shape, lambda f: up(self._forward(raise_tiny(f), self._absolute_kernel), self.fan_in)
+            e, self.input_shape, lambda f: raised(self._forward(raise_tiny(f), self._absolute_kernel), self.fan_in)
         )
 
     def absolute_transpose(self, e: Array) -> Array:
         """Upper bound of |L|^T e."""
         return finite_or_all_infinite(
-            e, self.output_shape, lambda f: up(self._backward(raise_tiny(f), self._absolute_kernel), self.fan_out)
+            e, self.output_shape, lambda f: raised(self._backward(raise_tiny(f), self._absolute_kernel), self.fan_out)
         )
 
     def count(self, nonzero: Mask) -> Array:
-        return self._forward(nonzero.astype(np.float64), (self.kernel != 0.0).astype(np.float64))
+        if nonzero.all():
+            return np.broadcast_to(self._full_count, (*lead(nonzero, self.input_shape), *self.output_shape))
+        return self._forward(nonzero.astype(np.float64), self._present)
 
     def count_transpose(self, nonzero: Mask) -> Array:
         """As :meth:`count`, of the transposed map."""
-        return self._backward(nonzero.astype(np.float64), (self.kernel != 0.0).astype(np.float64))
+        return self._backward(nonzero.astype(np.float64), self._present)
 
     def leaves(self, x: npt.NDArray[Any]) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
         padded = self._pad(x)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from boundnet.maps.base import LinearMap, Shape, finite_or_all_infinite, lead
-from boundnet.rounding import Array, Mask, raise_tiny, up
+from boundnet.kernels.products import matmul
+from boundnet.maps.base import LinearMap, Shape, finite_or_all_infinite, lead, raised
+from boundnet.rounding import Array, Mask, raise_tiny
 
 
 class DenseMap(LinearMap):
@@ -36,11 +37,18 @@ class DenseMap(LinearMap):
 
     def absolute(self, e: Array) -> Array:
         return finite_or_all_infinite(
-            e, self.input_shape, lambda f: up(_matmul(raise_tiny(f), self._absolute_kernel), self.fan_in)
+            e, self.input_shape, lambda f: raised(_matmul(raise_tiny(f), self._absolute_kernel), self.fan_in)
         )
 
+    @cached_property
+    def _present(self) -> Array:
+        present: Array = (self.kernel != 0.0).astype(np.float64)
+        return present
+
     def count(self, nonzero: Mask) -> Array:
-        return _matmul(nonzero.astype(np.float64), (self.kernel != 0.0).astype(np.float64))
+        if nonzero.all():
+            return np.broadcast_to(self._present.sum(axis=0), (*nonzero.shape[:-1], self.output_shape[-1]))
+        return _matmul(nonzero.astype(np.float64), self._present)
 
     def leaves(self, x: npt.NDArray[Any]) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
         for k in range(self.kernel.shape[0]):
@@ -73,7 +81,7 @@ class BatchDenseMap(LinearMap):
 
     def absolute(self, e: Array) -> Array:
         return finite_or_all_infinite(
-            e, self.input_shape, lambda f: up(_batched(raise_tiny(f), self._absolute_kernel), self.fan_in)
+            e, self.input_shape, lambda f: raised(_batched(raise_tiny(f), self._absolute_kernel), self.fan_in)
         )
 
     def count(self, nonzero: Mask) -> Array:
@@ -89,11 +97,16 @@ class BatchDenseMap(LinearMap):
 
 def _matmul(x: Array, kernel: Array) -> Array:
     """One GEMM whatever the number of leading axes."""
-    front = lead(x, (0,))
-    y: Array = x.reshape(-1, kernel.shape[0]) @ kernel
-    return y.reshape(*front, kernel.shape[1])
+    y = np.empty((*lead(x, (0,)), kernel.shape[1]))
+    matmul(x.reshape(-1, kernel.shape[0]), kernel, y.reshape(-1, kernel.shape[1]))
+    return y
 
 
 def _batched(x: Array, kernel: Array) -> Array:
-    y: Array = np.matmul(x[..., None, :], kernel)[..., 0, :]
+    """One GEMM for each matrix of ``kernel``: (*batch, n, m)."""
+    *batch, n, m = kernel.shape
+    count = int(np.prod(batch))
+    y = np.empty((*x.shape[:-1], m))
+    rows, out = x.reshape(-1, count, n).transpose(1, 0, 2), y.reshape(-1, count, m).transpose(1, 0, 2)
+    np.matmul(rows, kernel.reshape(count, n, m), out=out)
     return y
