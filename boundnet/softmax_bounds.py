@@ -11,7 +11,8 @@ import numpy as np
 
 from boundnet.arithmetic import Arithmetic
 from boundnet.box import Box
-from boundnet.rounding import Array, Mask, up, up_float
+from boundnet.maps.low_rank import others
+from boundnet.rounding import Array, Mask, raise_tiny, up, up_float
 
 
 def enclose(centre: Array, pair_low: Array) -> Box:
@@ -32,23 +33,19 @@ def enclose(centre: Array, pair_low: Array) -> Box:
     return (one / (one + Box(low, high))).clip(0.0, 1.0)
 
 
-def enclose_box(centre: Array, radius: Array) -> Box:
-    """As :func:`enclose` with independent deviations |x_j - centre_j| <= radius_j; linear in n."""
+def enclose_box(centre: Array, radius: Array, present: Mask | None = None) -> Box:
+    """As :func:`enclose` with independent deviations |x_j - centre_j| <= radius_j; linear in n.
+
+    Args:
+        present: False where an entry is masked: its weight is exactly 0, and ``centre`` holds any entry of its row there.
+    """
     top = centre.max(axis=-1, keepdims=True)
     shifted = Box.exactly(centre) - Box.exactly(top)
     lowest, highest = (shifted + Box(-radius, -radius)), (shifted + Box(radius, radius))
     small, large = lowest.function("exp"), highest.function("exp")
+    if present is not None:
+        small, large = (Box(box.lo * present, np.where(present, box.hi, 0.0)) for box in (small, large))
     n = centre.shape[-1]
-
-    def others(values: Array) -> Array:
-        """Sum of all entries but one's own, without subtraction."""
-        before = np.cumsum(values, axis=-1)
-        after = np.cumsum(values[..., ::-1], axis=-1)[..., ::-1]
-        total = np.zeros(values.shape)
-        total[..., 1:] += before[..., :-1]
-        total[..., :-1] += after[..., 1:]
-        return total
-
     one = Box.exactly(1.0)
     slack = (n + 4) * 2.0**-52
     with np.errstate(over="ignore", invalid="ignore"):
@@ -58,6 +55,8 @@ def enclose_box(centre: Array, radius: Array) -> Box:
     high = one / (one + Box(rest_low, rest_low) / Box(large.hi, large.hi))
     lo = np.where(np.isnan(low.lo) | (small.lo <= 0), 0.0, low.lo)
     hi = np.where(np.isnan(high.hi) | ~np.isfinite(large.hi), 1.0, high.hi)
+    if present is not None:
+        lo, hi = np.where(present, lo, 0.0), np.where(present, hi, 0.0)
     return Box(np.clip(lo, 0.0, 1.0), np.clip(hi, 0.0, 1.0))
 
 
@@ -67,11 +66,44 @@ def shift_operands(centre: Array, radius: Array) -> Array:
     return up(size + size.max(axis=-1, keepdims=True), 1)
 
 
-def shares(arithmetic: Arithmetic, centre: Array, radius: Array, exact: Box) -> tuple[Array, Array, Mask]:
+def _curved(exact: Box, radius: Array) -> tuple[Array, Array, Array]:
+    """Bounds of phi(|c|), q and exp(|c|), see :func:`curvature`."""
+    n = radius.shape[-1]
+    e = raise_tiny(radius)
+    rest = np.clip(up(1.0 - exact.lo, 1), 0.0, 1.0)
+    moved = up(rest * e + others(exact.hi * e), n + 4)
+    grown = up(np.exp(moved), 4)
+    phi = up(0.5 * moved * moved * grown, 6)
+    return phi, up((exact.hi * phi).sum(axis=-1, keepdims=True), n + 2), grown
+
+
+def curvature(exact: Box, radius: Array) -> Array:
+    """What the Jacobian diag(p) - p p^T at the centre misses for |D| <= ``radius`` (last axis).
+
+    With c = D - sum p_j D_j, whose mean under p is 0, p'_k / p_k = exp(c_k) / (1 + q), 0 <= q <= sum p_j phi(|c_j|) for
+    phi(t) = exp(t) - 1 - t: so |p'_k / p_k - 1 - c_k| <= max(phi(|c_k|), q exp(|c_k|)), phi(t) <= t**2 exp(t) / 2.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        phi, q, grown = _curved(exact, radius)
+        missed = up(exact.hi * np.maximum(phi, q * grown), 4)
+    return np.where(np.isnan(missed), np.inf, missed)
+
+
+def q_bound(exact: Box, radius: Array) -> Array:
+    """The same for log p: log p'_k = log p_k + c_k - log(1 + q), and log(1 + q) <= q; (..., 1)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        _, q, _ = _curved(exact, radius)
+    return np.where(np.isnan(q), np.inf, q)
+
+
+def shares(
+    arithmetic: Arithmetic, centre: Array, radius: Array, exact: Box, present: Mask | None = None
+) -> tuple[Array, Array, Mask]:
     """Rounding of the algorithm for every x within ``radius`` of ``centre`` (last axis).
 
     Args:
         exact: enclosure of the exact softmax over those x.
+        present: as in :func:`enclose_box`.
 
     Returns:
         (bound of |computed p - exact p|, bound of the relative error of the sum of exponentials, overflow mask).
@@ -97,7 +129,7 @@ def shares(arithmetic: Arithmetic, centre: Array, radius: Array, exact: Box) -> 
         # f_jk in [1/F, F] with log F = a_j + b_k; the exponentials' ulps are counted once, in a.
         b = np.broadcast_to(up(shift_error, 1), centre.shape)
         a = up(b + np.log1p(theta) - np.log1p(-theta) + 2.0**-52, 6)
-        sigma = _sum_relative(rules, centre, radius, a.max(axis=-1), exp_tiny)[..., None]
+        sigma = _sum_relative(rules, centre, radius, a.max(axis=-1), exp_tiny, present)[..., None]
         parts = _others_mean(exact, np.expm1(a), np.expm1(b))
         above = up((parts[0] + parts[1] + parts[2]) * (1.0 + sigma) + sigma, 8)
         parts = _others_mean(exact, -np.expm1(-a), -np.expm1(-b))
@@ -131,19 +163,15 @@ def shares(arithmetic: Arithmetic, centre: Array, radius: Array, exact: Box) -> 
 def _others_mean(exact: Box, x: Array, y: Array) -> tuple[Array, Array, Array]:
     """Upper bounds of sum_(j != k) p_j x_j, y_k sum_(j != k) p_j and y_k sum_(j != k) p_j x_j for x, y >= 0."""
     n = x.shape[-1]
-    weighed = exact.hi * up(x, 4)
-    before, after = np.cumsum(weighed, axis=-1), np.cumsum(weighed[..., ::-1], axis=-1)[..., ::-1]
-    others = np.zeros(weighed.shape)
-    others[..., 1:] += before[..., :-1]
-    others[..., :-1] += after[..., 1:]
+    apart = others(exact.hi * up(x, 4))
     # sum p_j x_j over the others is also at most (1 - p_k) max x.
     rest = np.clip(up(1.0 - exact.lo, 1), 0.0, 1.0)
     with np.errstate(invalid="ignore"):
-        total = np.minimum(up(others, n + 6), up(rest * x.max(axis=-1, keepdims=True), 6))
+        total = np.minimum(up(apart, n + 6), up(rest * x.max(axis=-1, keepdims=True), 6))
         return total, up(rest * y, 6), up(y * total, 6)
 
 
-def _sum_relative(rules: Arithmetic, centre: Array, radius: Array, slip: Array, tiny: float) -> Array:
+def _sum_relative(rules: Arithmetic, centre: Array, radius: Array, slip: Array, tiny: float, present: Mask | None) -> Array:
     """Bound of the relative error of adding n computed exponentials, for every conforming order.
 
     Nonnegative terms: (n - 1) u for any order to nearest (Jeannerod & Rump 2013).  In sequence, each partial sum counts
@@ -172,6 +200,8 @@ def _sum_relative(rules: Arithmetic, centre: Array, radius: Array, slip: Array, 
         grown = up(np.exp(slip) * (1.0 + free), 10)[..., None]
         high = (reach + Box(span, span)).function("exp").hi * grown + tiny * (1.0 + free[..., None])
         low = (reach + Box(-span, -span)).function("exp").lo * (np.exp(-slip) * (1.0 - 2.0**-48))[..., None] - tiny
+    if present is not None:
+        low, high = np.where(present, low, 0.0), np.where(present, high, 0.0)
     total = np.maximum(low, 0.0).sum(axis=-1) * (1.0 - (n + 2) * 2.0**-52)
     partial = np.cumsum(high, axis=-1)[..., 1:] * (1.0 + (n + 2) * 2.0**-52)
     _, exponent = np.frexp(partial)

@@ -105,6 +105,20 @@ def _pool(d: Draw) -> tuple[Op, Shapes]:
     return ops.AveragePool((2, 3), (1, 1), ((0, 1), (1, 1))), [(3, 3, 2)]
 
 
+def _einsum(d: Draw) -> tuple[Op, Shapes]:
+    scale = float(d.rng.choice([1.0, 0.35355339059327373, 0.25]))
+    equation, shapes = [("qhd,khd->hqk", [(2, 2, 3), (3, 2, 3)]), ("hqk,khd->qhd", [(2, 2, 3), (3, 2, 2)])][
+        d.rng.integers(2)
+    ]
+    return ops.Einsum(equation, scale), list(shapes)
+
+
+def _masked(d: Draw) -> tuple[Op, Shapes]:
+    mask = (d.rng.random((2, 4)) < 0.6).astype(np.float64)
+    mask[:, int(d.rng.integers(4))] = 1.0
+    return ops.MaskedSoftmax(int(d.rng.integers(2)), mask if d.rng.random() < 0.8 else np.tril(np.ones((2, 4)))), [(2, 4)]
+
+
 def _norm(d: Draw) -> tuple[Op, Shapes]:
     n, epsilon = int(d.rng.integers(1, 9)), float(d.rng.choice([1e-3, 1e-7, 0.25]))
     kind = int(d.rng.integers(5))
@@ -132,6 +146,9 @@ CASES: dict[str, Case] = {
     "merge": _merge,
     "batch_norm": lambda d: (ops.BatchNorm(d.weight(3), np.abs(d.weight(3)), d.maybe(3), d.maybe(3)), [(2, 3)]),
     "normalisation": _norm,
+    "add_biased": lambda d: (ops.AddBiased(d.weight(3)), [(2, 3), (2, 3)]),
+    "einsum": _einsum,
+    "masked_softmax": _masked,
     "scale_shift": lambda d: (ops.ScaleShift(d.weight(3), d.maybe(3)), [(2, 3)]),
     "standardize": lambda d: (ops.Standardize(d.weight(3), np.abs(d.weight(3)), invert=bool(d.rng.integers(2))), [(2, 3)]),
     "prelu": lambda d: (ops.PReLU(d.weight(3)), [(2, 3)]),

@@ -1,9 +1,12 @@
 """The few dozen operations that layers are lowered to; one rule each."""
 
 from boundnet.ops.base import Local, Op, Tensor
-from boundnet.ops.bilinear import Contract, Total
+from boundnet.ops.bilinear import Contract, Einsum, Total
+from boundnet.ops.choice import Blank, Differs, Lookup, Select
 from boundnet.ops.elementwise import Activation, BatchNorm, PReLU, ScaleShift, Standardize
+from boundnet.ops.joined import AddBiased
 from boundnet.ops.linear import AveragePool, BatchMatMul, Conv, ConvTranspose, Dense
+from boundnet.ops.masked import MaskedSoftmax
 from boundnet.ops.maxima import MaxPool
 from boundnet.ops.merge import Add, Average, Maximum, Minimum, Multiply, Subtract
 from boundnet.ops.normalisation import LayerNorm, RMSNorm, UnitNorm
@@ -13,19 +16,25 @@ from boundnet.ops.structural import Concat, Input, Pad, Repeat, Reshape, Slice, 
 __all__ = [
     "Activation",
     "Add",
+    "AddBiased",
     "Average",
     "AveragePool",
     "BatchMatMul",
     "BatchNorm",
+    "Blank",
     "Concat",
     "Contract",
     "Conv",
     "ConvTranspose",
     "Dense",
+    "Differs",
+    "Einsum",
     "Input",
     "LayerNorm",
     "Local",
     "LogSoftmax",
+    "Lookup",
+    "MaskedSoftmax",
     "MaxPool",
     "Maximum",
     "Minimum",
@@ -37,6 +46,7 @@ __all__ = [
     "Repeat",
     "Reshape",
     "ScaleShift",
+    "Select",
     "Slice",
     "Softmax",
     "Standardize",

@@ -1,9 +1,10 @@
-"""Products of two tensors summed over an axis (Keras Dot), and sums over an axis."""
+"""Products of two tensors summed over axes (Keras Dot, matmul, attention), and sums over an axis."""
 
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,54 +14,71 @@ from boundnet.arithmetic import OWN, Arithmetic
 from boundnet.errors import GraphError
 from boundnet.inner_product import perturbed_bound
 from boundnet.maps import ContractLeft, ContractRight, SumMap
+from boundnet.maps.contract import Equation, einsum
 from boundnet.ops.base import Local, Op, Shape, Tensor
 from boundnet.rounder import Rounder
-from boundnet.rounding import Array, Mask, raise_tiny, up
+from boundnet.rounding import Array, Mask, raise_tiny, up, up_float
 
 
-@dataclass(frozen=True, eq=False)
-class Contract(Op):
-    """y = sum over axis ``axes[0]`` of x and ``axes[1]`` of z; the remaining axes follow, those of x first."""
+class _Product(Op):
+    """y = scale * sum over common letters of x z; the scale may be applied to either operand or to the sum."""
 
-    axes: tuple[int, int]
     arity: ClassVar[int | None] = 2
+    scale: float = 1.0
 
-    def _equation(self, left: Shape, right: Shape) -> tuple[str, str, str]:
-        letters = string.ascii_letters
-        a = list(letters[: len(left)])
-        b = list(letters[len(left) : len(left) + len(right)])
-        b[self.axes[1]] = a[self.axes[0]]
-        rest = [c for c in a if c != a[self.axes[0]]] + [c for c in b if c != a[self.axes[0]]]
-        return "".join(a), "".join(b), "".join(rest)
+    @abstractmethod
+    def letters(self, left: Shape, right: Shape) -> Equation:
+        """Letters of the axes of both operands and of the result; raises GraphError where ranks do not fit."""
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        left, right = shapes
-        i, j = self.axes
-        if not (0 <= i < len(left) and 0 <= j < len(right)) or left[i] != right[j]:
-            raise GraphError(f"Contract: axes {self.axes} of shapes {left} and {right} do not fit")
-        return (*left[:i], *left[i + 1 :], *right[:j], *right[j + 1 :])
+        a, b, c = self.letters(*shapes)
+        sizes: dict[str, int] = {}
+        for letter, size in (*zip(a, shapes[0], strict=True), *zip(b, shapes[1], strict=True)):
+            if sizes.setdefault(letter, size) != size:
+                raise GraphError(f"{self.describe()}: shapes {shapes[0]} and {shapes[1]} do not fit")
+        return tuple(sizes[letter] for letter in c)
 
     def _einsum(self, x: Array, z: Array) -> Array:
-        a, b, c = self._equation(x.shape[1:], z.shape[1:])
-        y: Array = np.einsum(f"Z{a},Z{b}->Z{c}", x, z)
-        return y
+        return einsum(self.letters(x.shape[1:], z.shape[1:]), x, z)
 
     def centre(self, *xs: Array) -> Array:
-        return self._einsum(xs[0], xs[1])
+        y = self._einsum(xs[0], xs[1])
+        return y if self.scale == 1.0 else y * self.scale
+
+    def _sum(self, machine: Any, x: Any, z: Any) -> Any:
+        a, b, c = self.letters(x.shape[1:], z.shape[1:])
+        summed = [letter for letter in a if letter not in c]
+
+        def arranged(values: Any, letters: str) -> Any:
+            kept = [letter for letter in c if letter in letters]
+            moved = np.transpose(values, [0, *(1 + letters.index(k) for k in (*kept, *summed))])
+            sizes = dict(zip(letters, values.shape[1:], strict=True))
+            return moved.reshape(len(values), *(sizes[k] if k in kept else 1 for k in c), -1)
+
+        left, right = arranged(x, a), arranged(z, b)
+        return machine.sum_of_products([(left[..., k], right[..., k]) for k in range(left.shape[-1])])
 
     def evaluate(self, machine: Any, *xs: Any) -> Any:
-        x, z = np.moveaxis(xs[0], self.axes[0] + 1, 1), np.moveaxis(xs[1], self.axes[1] + 1, 1)
-        left = (x[:, k].reshape(x.shape[0], *x.shape[2:], *(1,) * (z.ndim - 2)) for k in range(x.shape[1]))
-        right = (z[:, k].reshape(z.shape[0], *(1,) * (x.ndim - 2), *z.shape[2:]) for k in range(x.shape[1]))
-        return machine.sum_of_products(list(zip(left, right, strict=True)))
+        y = self._sum(machine, *xs)
+        return y if self.scale == 1.0 else machine.mul(y, machine.constant(self.scale))
+
+    def _scaled(self, operand: int) -> Callable[..., Any]:
+        def form(machine: Any, *xs: Any) -> Any:
+            scale = machine.constant(self.scale)
+            return self._sum(machine, *(machine.mul(x, scale) if i == operand else x for i, x in enumerate(xs)))
+
+        return form
+
+    def forms(self) -> tuple[Callable[..., Any], ...]:
+        return (self.evaluate,) if self.scale == 1.0 else (self.evaluate, self._scaled(0), self._scaled(1))
 
     def local(self, rounder: Rounder, *xs: Tensor) -> Local:
         x, z = xs
         shapes = (x.centre.shape[1:], z.centre.shape[1:])
-        equation, output = self._equation(*shapes), self.output_shape(*shapes)
+        equation, output = self.letters(*shapes), self.output_shape(*shapes)
         maps = (
-            ContractLeft(equation, z.centre, shapes[0], output),
-            ContractRight(equation, x.centre, shapes[1], output),
+            ContractLeft(equation, z.centre, shapes[0], output, self.scale),
+            ContractRight(equation, x.centre, shapes[1], output, self.scale),
         )
         leaves = self._einsum(x.nonzero.astype(np.float64), z.nonzero.astype(np.float64))
         own, _ = self._rounding(OWN, np.abs(x.centre), np.abs(z.centre), leaves)
@@ -69,42 +87,109 @@ class Contract(Op):
         if rounder.arithmetic is not None:
             rounded, overflow = self._rounding(rounder.arithmetic, big[0], big[1], leaves)
             error = up(own + rounded, 1)
-        terms = shapes[0][self.axes[0]] + 1
-        strip = up(self._einsum(raise_tiny(x.radius), raise_tiny(z.radius)), terms)
+        strip = up(self._einsum(raise_tiny(x.radius), raise_tiny(z.radius)) * abs(self.scale), maps[0].fan_in + 1)
         # 0 * inf is NaN: nothing is exactly zero where an operand may have overflowed.
         zero = (leaves == 0.0) & all(bool(np.isfinite(t.radius).all()) for t in xs)
         return Local(maps, np.where(zero, 0.0, error), zero, overflow, strip=np.where(np.isnan(strip), np.inf, strip))
 
     def _rounding(self, rules: Arithmetic, x: Array, z: Array, leaves: Array) -> tuple[Array, Mask]:
         """n u sum |x z| to nearest in any order, ((1 + 2u)^n - 1) sum |x z| otherwise; then a store."""
-        n = x.shape[self.axes[0] + 1]
         fmt = rules.accumulate
+        a, _, c = self.letters(x.shape[1:], z.shape[1:])
+        n = int(np.prod([size for letter, size in zip(a, x.shape[1:], strict=True) if letter not in c], dtype=np.int64))
         total = up(self._einsum(raise_tiny(x), raise_tiny(z)), n + 1)
         total = np.where(np.isnan(total), np.inf, total)
         flush = rules.flush()
         absolute = leaves * (2.0 * rules.absolute(fmt) + 5.0 * flush)
-        if rules.flushes_operands:
+        columns: Array = np.zeros(())
+        if rules.flushes_operands or self.scale != 1.0:
             ones = np.ones(x.shape), np.ones(z.shape)
-            absolute = absolute + flush * (self._einsum(ones[0], z) + self._einsum(x, ones[1]))
+            columns = up(self._einsum(ones[0], z) + self._einsum(x, ones[1]), n + 2)
+        if rules.flushes_operands:
+            absolute = absolute + flush * columns
         if rules.perturbation is not None:
-            error = perturbed_bound(rules, n, leaves, total)
-            stored = rules.store(total, error)
-            reached = up(total + stored, 1)
-            return stored, rules.overflows(reached, reached)
-        if rules.nearest:
+            growth = perturbed_bound(rules, n, leaves, np.ones(leaves.shape))
+            absolute = np.full(leaves.shape, (2.0 * n + 3.0) * rules.absolute(fmt))
+        elif rules.nearest:
             growth = leaves * fmt.unit_roundoff
         else:
             growth = up(np.expm1(np.minimum(leaves * rules.relative(fmt), 600.0)), 12)
-        error = up(np.where(leaves == 0.0, 0.0, growth * total + (1.0 + growth) * absolute), 8)
-        stored = rules.store(total, error)
+        if self.scale == 1.0:
+            error = up(np.where(leaves == 0.0, 0.0, growth * total + (1.0 + growth) * absolute), 8)
+            stored = rules.store(total, error)
+        else:
+            # One more relative error on the way, of an operand or of the sum, and the literal's own.
+            size, keep = abs(self.scale), rules.relative(rules.storage) if rules.widens else 0.0
+            literal = float(Rounder(rules).stored_error(np.asarray(self.scale))) / size
+            step = up_float(rules.operation_relative + keep + rules.operation_relative * keep, 3)
+            extra = up_float((1.0 + step) * (1.0 + literal) - 1.0 + 2.0**-50, 3)
+            tiny = rules.absolute(fmt) + rules.absolute(rules.storage) + flush * (2.0 + size)
+            within = (1.0 + growth) * (1.0 + extra)
+            absolute = absolute * max(size, 1.0) * (1.0 + literal) + tiny * (1.0 + columns)
+            error = up((growth + extra * (1.0 + growth)) * (total * size) + within * absolute, 12)
+            if keep:  # a sum that is stored before it is scaled
+                error = up(
+                    error + size * (1.0 + literal) * (1.0 + step) * rules.store(up(total * (1.0 + growth), 2), absolute), 6
+                )
+            error = np.where(leaves == 0.0, 0.0, error)
+            total = up(total * max(size, 1.0) * (1.0 + literal), 3)
+            stored = rules.store(total, error)
         reached = up(total + stored, 1)
         return stored, rules.overflows(reached, reached)
 
     def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
         x, z = (raise_tiny(np.abs(t.centre) + t.radius) for t in xs)
         total = self._einsum(x, raise_tiny(radii[1])) + self._einsum(raise_tiny(radii[0]), z)
-        terms = xs[0].centre.shape[self.axes[0] + 1] + 4
-        return up(np.where(np.isnan(total), np.inf, total), terms)
+        return up(np.where(np.isnan(total), np.inf, total * abs(self.scale)), local.maps[0].fan_in + 5)
+
+
+@dataclass(frozen=True, eq=False)
+class Contract(_Product):
+    """y = sum over axis ``axes[0]`` of x and ``axes[1]`` of z; the remaining axes follow, those of x first."""
+
+    axes: tuple[int, int]
+
+    def letters(self, left: Shape, right: Shape) -> Equation:
+        i, j = self.axes
+        if not (0 <= i < len(left) and 0 <= j < len(right)):
+            raise GraphError(f"Contract: axes {self.axes} of shapes {left} and {right} do not fit")
+        a = list(string.ascii_letters[: len(left)])
+        b = list(string.ascii_letters[len(left) : len(left) + len(right)])
+        b[j] = a[i]
+        rest = [c for c in a if c != a[i]] + [c for c in b if c != a[i]]
+        return "".join(a), "".join(b), "".join(rest)
+
+
+@dataclass(frozen=True, eq=False)
+class Einsum(_Product):
+    """y = scale * einsum: ``equation`` such as "qhd,khd->hqk", letters of the batch axis left out.
+
+    A letter of both operands is summed unless the result has it; a letter of one operand alone is in the result.
+    """
+
+    equation: str
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        a, b, c = self._parts()
+        repeated = any(len(set(letters)) != len(letters) for letters in (a, b, c))
+        alone = set(a) ^ set(b)
+        if repeated or not alone <= set(c) <= set(a) | set(b) or not np.isfinite(self.scale) or self.scale == 0.0:
+            raise GraphError(f"Einsum: equation {self.equation!r} (scale {self.scale}) is none of this op")
+
+    def _parts(self) -> Equation:
+        operands, _, c = self.equation.partition("->")
+        a, _, b = operands.partition(",")
+        return a, b, c
+
+    def letters(self, left: Shape, right: Shape) -> Equation:
+        a, b, c = self._parts()
+        if len(a) != len(left) or len(b) != len(right):
+            raise GraphError(f"Einsum {self.equation}: shapes {left} and {right} do not fit")
+        return a, b, c
+
+    def describe(self) -> str:
+        return f"Einsum {self.equation}" + ("" if self.scale == 1.0 else f" * {self.scale:.6g}")
 
 
 @dataclass(frozen=True, eq=False)

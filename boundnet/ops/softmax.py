@@ -13,11 +13,12 @@ import numpy.typing as npt
 from boundnet.arithmetic import OWN, Arithmetic
 from boundnet.box import Box
 from boundnet.errors import GraphError
-from boundnet.maps import Zero
+from boundnet.maps import LinearMap, LowRank, Zero
+from boundnet.maps.low_rank import others
 from boundnet.ops.base import Local, Op, Shape, Tensor
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array, Mask, up, up_float
-from boundnet.softmax_bounds import enclose_box, shares, shift_operands
+from boundnet.softmax_bounds import curvature, enclose_box, q_bound, shares, shift_operands
 
 T = TypeVar("T", bound=np.generic)
 
@@ -73,27 +74,60 @@ class Softmax(_Normalized):
 
     def local(self, rounder: Rounder, *xs: Tensor) -> Local:
         (x,) = xs
-        value = self.centre(x.centre)
-        centre, radius = _last(x.centre, self.axis), _last(x.radius, self.axis)
-        exact = enclose_box(centre, radius)
-        overflow = np.zeros(value.shape, dtype=np.bool_)
-        at_centre = enclose_box(centre, np.zeros(centre.shape))
-        own, _, _ = shares(OWN, centre, np.zeros(centre.shape), at_centre)
-        rounding = own
-        if rounder.arithmetic is not None:
-            error, _, over = shares(rounder.arithmetic, centre, radius, exact)
-            rounding, overflow = up(own + error, 1), _back(over, self.axis)
-        deviation = (exact - Box.exactly(_last(value, self.axis))).magnitude
-        # The enclosure says all there is about D: slope 0.
-        strip = _back(np.where(radius.max(axis=-1, keepdims=True) == 0.0, own, deviation), self.axis)
-        shape = x.centre.shape[1:]
-        zero = np.zeros(value.shape, dtype=np.bool_)
-        return Local((Zero(shape, shape),), _back(rounding, self.axis), zero, overflow, strip=strip)
+        return softmax_rule(rounder, self.axis, x, self.centre(x.centre), None)
 
     def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
         # Row sums of |J| are 2 p (1 - p) <= 1/2.
         widest = radii[0].max(axis=self.axis + 1, keepdims=True)
         return np.asarray(np.broadcast_to(up(0.5 * np.minimum(widest, 2.0), 1), radii[0].shape))
+
+
+def softmax_rule(rounder: Rounder, axis: int, x: Tensor, value: Array, present: Mask | None) -> Local:
+    """The local form of a softmax with the float64 result ``value``; ``present`` (N, ..., n) where entries are masked.
+
+    Its linear part is the Jacobian, or nothing where the enclosure alone says as much (saturation, wide deviations).
+    """
+    centre, radius, p = _last(x.centre, axis), _last(x.radius, axis), _last(value, axis)
+    if present is not None:
+        # A masked entry is replaced by one of its row that is not: it changes no maximum, and its weight is 0.
+        first = present.argmax(axis=-1)[..., None]
+        centre = np.where(present, centre, np.take_along_axis(centre, first, -1))
+        radius = np.where(present, radius, 0.0)
+    still = np.zeros(centre.shape)
+    at_centre, exact = enclose_box(centre, still, present), enclose_box(centre, radius, present)
+    own, _, _ = shares(OWN, centre, still, at_centre, present)
+    overflow = np.zeros(p.shape, dtype=np.bool_)
+    rounding = own
+    if rounder.arithmetic is not None:
+        error, _, overflow = shares(rounder.arithmetic, centre, radius, exact, present)
+        rounding = up(own + error, 1)
+    fixed = radius.max(axis=-1, keepdims=True) == 0.0
+    deviation = np.where(fixed, own, (exact - Box.exactly(p)).magnitude)
+    # Between groups: the Jacobian where its strip, float64 errors of p included, is the thinner one.
+    n = p.shape[-1]
+    away = up((at_centre - Box.exactly(p)).magnitude, 1)
+    weighed = (p * radius).sum(axis=-1, keepdims=True)
+    slips = (away * radius).sum(axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore", over="ignore"):
+        slip = away * (radius + weighed + slips) + p * (radius * away.sum(axis=-1, keepdims=True) + slips)
+        slip = slip + p * radius * ((n + 4) * 2.0**-52)
+        bent = up(curvature(at_centre, radius) + slip + away, n + 8)
+    bent = np.where(np.isnan(bent), np.inf, bent)
+    tangent = ~fixed & (bent.sum(axis=-1, keepdims=True) < deviation.sum(axis=-1, keepdims=True))
+    strip = np.where(tangent, bent, deviation)
+    zero = np.zeros(p.shape, dtype=np.bool_)
+    if present is not None:
+        zero = ~present & present.any(axis=-1, keepdims=True) & np.isfinite(rounding).all(axis=-1, keepdims=True)
+        lost = ~present.any(axis=-1, keepdims=True)
+        rounding, strip = np.where(zero, 0.0, np.where(lost, np.inf, rounding)), np.where(zero, 0.0, strip)
+        overflow = overflow & ~zero
+    shape = x.centre.shape[1:]
+    linear: LinearMap = Zero(shape, shape)
+    if np.any(tangent):
+        kept = np.where(tangent, p, 0.0)
+        linear = LowRank(kept * others(p), [(kept, p)], shape, moved=axis)
+    return Local((linear,), _back(rounding, axis), _back(zero, axis), _back(overflow, axis), strip=_back(strip, axis),
+                 cap=_back(deviation, axis))  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,11 +155,28 @@ class LogSoftmax(_Normalized):
             error, overflow = self._rounding(rounder.arithmetic, centre, radius)
             rounding = up(rounding + error, 1)
         # |d log p_k| <= |d x_k| + max_j |d x_j|: the log-sum-exp is a mean of its arguments.
-        strip = up(radius + radius.max(axis=-1, keepdims=True), 1)
+        flat = up(radius + radius.max(axis=-1, keepdims=True), 1)
+        # To first order D_k - sum p_j D_j; log(1 + q) with q as in curvature() is missed.
+        p = np.exp(_last(self.centre(x.centre), self.axis))
+        at_centre = enclose_box(centre, still)
+        away = up((at_centre - Box.exactly(p)).magnitude, 1)
+        n = p.shape[-1]
+        with np.errstate(invalid="ignore", over="ignore"):
+            slip = (away * radius).sum(axis=-1, keepdims=True) + radius * (
+                away.sum(axis=-1, keepdims=True) + (n + 4) * 2.0**-52
+            )
+            bent = up(q_bound(at_centre, radius) + slip, n + 6)
+        tangent = np.isfinite(radius).all(axis=-1, keepdims=True) & (
+            bent.sum(-1, keepdims=True) < flat.sum(-1, keepdims=True)
+        )
+        strip = np.where(tangent, bent, flat)
         shape = x.centre.shape[1:]
         zero = np.zeros(x.centre.shape, dtype=np.bool_)
         back = _back(rounding, self.axis)
-        return Local((Zero(shape, shape),), back, zero, _back(overflow, self.axis), strip=_back(strip, self.axis))
+        kept = np.broadcast_to(np.where(tangent, 1.0, 0.0), p.shape)
+        linear = LowRank(kept * others(p), [(kept, p)], shape, moved=self.axis)
+        return Local((linear,), back, zero, _back(overflow, self.axis), strip=_back(strip, self.axis),
+                     cap=_back(flat, self.axis))  # fmt: skip
 
     @staticmethod
     def _rounding(rules: Arithmetic, centre: Array, radius: Array) -> tuple[Array, Mask]:

@@ -40,7 +40,8 @@ def apply_map(machine: ArbMachine, linear: LinearMap, x: Objects) -> Objects:
         return placed
     if isinstance(linear, ContractLeft):
         a, b, c = linear.equation
-        summed: Objects = np.einsum(f"Z{a},Z{b}->Z{c}", x, machine.parameter(linear.right))
+        right = machine.parameter(linear.right)
+        summed: Objects = np.einsum(f"Z{a},Z{b}->Z{c}", x, right) * machine.number(linear.scale)
         return summed
     if isinstance(linear, LowRank):
         image: Objects = linear.evaluate(machine, x)

@@ -73,7 +73,8 @@ def apply_activation(layer: Lowering, x: str) -> str:
     """The layer's ``activation`` as a node of its own after ``x``: "conv" -> "conv/relu"."""
     activation: Any = layer.config.get("activation")
     if (rule := _layer_rule(activation)) is not None:
-        return rule.lower(layer.as_argument(activation), [x])
+        y = rule.lower(layer.as_argument(activation), [x])
+        return y if isinstance(y, str) else y[0]
     name = activation_name(activation)
     return add_activation(layer, x, name, part=name) if name else x
 

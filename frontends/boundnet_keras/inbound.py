@@ -41,16 +41,18 @@ def _keras3(node: Mapping[str, Any]) -> Call:
     """{"args": [...], "kwargs": {...}} with tensors as {"class_name": "__keras_tensor__", ...}."""
     arguments = list(_keras3_values(node.get("args", [])))
     options: dict[str, Any] = {}
+    keywords: dict[str, tuple[int, ...]] = {}
     for key, value in dict(node.get("kwargs", {})).items():
         values = list(_keras3_values(value))
         if any(isinstance(item, Ref) for item in values):
             if key == "mask":
                 options[key] = "tensor"
             else:
+                keywords[key] = tuple(range(len(arguments), len(arguments) + len(values)))
                 arguments += values
         else:
             options[key] = value
-    return Call(tuple(arguments), options)
+    return Call(tuple(arguments), options, keywords)
 
 
 def _keras3_values(value: Any) -> Iterator[Any]:
@@ -74,6 +76,7 @@ def _keras2(node: Any) -> Call:
         return _keras3(node)
     arguments: list[Any] = []
     options: dict[str, Any] = {}
+    keywords: dict[str, tuple[int, ...]] = {}
     for item in node:
         if isinstance(item, list) and len(item) >= 3 and item[0] == "_CONSTANT_VALUE":
             arguments.append(item[2])
@@ -82,8 +85,10 @@ def _keras2(node: Any) -> Call:
         else:
             raise ValueError(f"not a reference to a layer's output: {item!r}")
         for key, value in dict(item[3] if len(item) == 4 else {}).items():
-            if _is_reference(value):
-                arguments.append(Ref(*value[:3]))
+            several = [value] if _is_reference(value) else value
+            if isinstance(several, list) and several and all(_is_reference(inner) for inner in several):
+                keywords[key] = tuple(range(len(arguments), len(arguments) + len(several)))
+                arguments += [Ref(*inner[:3]) for inner in several]
             else:
                 options[key] = value
-    return Call(tuple(arguments), options)
+    return Call(tuple(arguments), options, keywords)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,12 +27,12 @@ class Refused(Exception):
 class Rule:
     """How one Keras class is treated.
 
-    ``lower``: adds the nodes of one call and returns the node of its result.  ``refuse``: looks at the
+    ``lower``: adds the nodes of one call and returns the node of its result, or those of several.  ``refuse``: looks at the
     configuration (and the Keras version) alone and returns the reason why it isn't supported, or ''.
     ``weighted``: whether the layer stores weights.  ``merges``: whether it takes several tensors.
     """
 
-    lower: Callable[[Lowering, Sequence[str]], str]
+    lower: Callable[[Lowering, Sequence[str]], str | list[str]]
     refuse: Callable[[Config, int], str] = lambda config, major: ""
     weighted: Callable[[Config], bool] = lambda config: False
     merges: bool = False
@@ -51,6 +51,8 @@ class Lowering:
     backend: str
     store: WeightStore
     used: dict[Path, list[ops.Op]]
+    masks: dict[str, str] = field(default_factory=dict)
+    """Node -> node of its mask: zeros and ones, one for each time step."""
 
     @property
     def kind(self) -> str:

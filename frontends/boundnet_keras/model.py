@@ -28,15 +28,28 @@ class Call:
     """One use of a layer.
 
     ``arguments``: tensors (Ref) and plain values in order; ``options``: the keyword arguments of the call that hold
-    no tensor, such as ``training``.
+    no tensor, such as ``training``; ``keywords``: the positions in ``arguments`` of tensors given by keyword.
     """
 
     arguments: tuple[Any, ...]
     options: Config = field(default_factory=dict)
+    keywords: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def inputs(self) -> tuple[Ref, ...]:
         return tuple(argument for argument in self.arguments if isinstance(argument, Ref))
+
+    def named(self, keyword: str) -> list[int]:
+        """Positions among :attr:`inputs` of the tensors given as ``keyword``; [] if none were."""
+        tensors = [place for place, argument in enumerate(self.arguments) if isinstance(argument, Ref)]
+        return [tensors.index(place) for place in self.keywords.get(keyword, ()) if place in tensors]
+
+    @property
+    def positional(self) -> list[int]:
+        """Positions among :attr:`inputs` of the tensors given without a keyword."""
+        by_name = {place for places in self.keywords.values() for place in places}
+        tensors = [place for place, argument in enumerate(self.arguments) if isinstance(argument, Ref)]
+        return [number for number, place in enumerate(tensors) if place not in by_name]
 
 
 @dataclass(frozen=True)

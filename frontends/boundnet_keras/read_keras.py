@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -16,7 +15,8 @@ import h5py
 
 from boundnet.errors import ModelFileError
 from boundnet_keras import hdf5
-from boundnet_keras.model import OPERATION, ModelSpec
+from boundnet_keras.model import OPERATION, LayerSpec, ModelSpec
+from boundnet_keras.parts import parts, snake_case
 from boundnet_keras.source import Source, file_metadata, parse_json
 from boundnet_keras.weights import Path as LayerPath
 from boundnet_keras.weights import Weight
@@ -75,20 +75,31 @@ class KerasWeights:
         self._groups = dict(_group_names(model, (), ""))
 
     def of(self, path: LayerPath) -> list[Weight]:
-        place = self._groups[path]
-        group = hdf5.subgroup(self._file, f"{place}/vars", self._label)
-        if group is None:  # so named by Keras 2.12 and 2.13
-            older = place.replace("layers", "_layer_checkpoint_dependencies")
-            group = hdf5.subgroup(self._file, f"{older}/vars", self._label)
-        if group is None:
-            return []
-        with hdf5.damage(self._label):
-            count = len(group)
-        return [Weight("", partial(hdf5.read, group, str(index), self._label)) for index in range(count)]
+        place, layer = self._groups[path]
+        found = []
+        for part in parts(layer.kind, layer.config):
+            group = self._variables(place, part)
+            if group is None:
+                continue
+            with hdf5.damage(self._label):
+                count = len(group)
+            found += [Weight("", partial(hdf5.read, group, str(index), self._label)) for index in range(count)]
+        return found
+
+    def _variables(self, place: str, part: str) -> h5py.Group | None:
+        # Attributes with and without an underscore, and groups as Keras 2.12 and 2.13 named them.
+        *outer, last = part.split("/")
+        for name in (last, f"_{last}") if part else ("",):
+            inner = "/".join([place, *outer, name]).rstrip("/")
+            for spelling in (inner, inner.replace("layers", "_layer_checkpoint_dependencies")):
+                group = hdf5.subgroup(self._file, f"{spelling}/vars", self._label)
+                if group is not None:
+                    return group
+        return None
 
 
-def _group_names(model: ModelSpec, path: LayerPath, container: str) -> Iterator[tuple[LayerPath, str]]:
-    """Path of names -> HDF5 group, as Keras's saving library counts them (operations aren't layers)."""
+def _group_names(model: ModelSpec, path: LayerPath, container: str) -> Iterator[tuple[LayerPath, tuple[str, LayerSpec]]]:
+    """Path of names -> HDF5 group and layer, as Keras's saving library counts them (operations aren't layers)."""
     used: dict[str, int] = {}
     for layer in model.layers:
         if layer.kind.startswith(OPERATION):
@@ -97,13 +108,6 @@ def _group_names(model: ModelSpec, path: LayerPath, container: str) -> Iterator[
         used[name] = used.get(name, -1) + 1
         place = f"{container}layers/{name}" + (f"_{used[name]}" if used[name] else "")
         here = (*path, layer.name)
-        yield here, place
+        yield here, (place, layer)
         if layer.model is not None:
             yield from _group_names(layer.model, here, f"{place}/")
-
-
-def snake_case(name: str) -> str:
-    """As keras.src.utils.naming.to_snake_case: 'SeparableConv2D' -> 'separable_conv2d', 'PReLU' -> 'p_re_lu'."""
-    name = re.sub(r"\W+", "", name)
-    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()

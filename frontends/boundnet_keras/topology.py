@@ -9,7 +9,7 @@ from boundnet import ops
 from boundnet.errors import GraphError, ModelFileError, Refusal, UnsupportedLayerError
 from boundnet.graph import LayerGraph
 from boundnet_keras.layers import TABLE, refusal
-from boundnet_keras.layers.identity import IDENTITY_KINDS
+from boundnet_keras.layers.identity import IDENTITY_KINDS, PASSES_MASK
 from boundnet_keras.lowering import Lowering, Refused
 from boundnet_keras.model import OPERATION, Call, LayerSpec, ModelSpec, Ref
 from boundnet_keras.source import Source
@@ -19,6 +19,7 @@ from boundnet_keras.weights import Path, WeightStore
 # Tensors of one run through a model: None where a layer before it was refused.
 Tensors = dict[Ref, str | None]
 
+MAX_OUTPUTS = 16  # of one layer: sequences and states of recurrent ones
 MAX_CALLS = 100_000  # shared models in shared models could otherwise unfold without end
 
 
@@ -91,6 +92,7 @@ class _Walk:
     input_shapes: Mapping[str, Sequence[int]]
     refused: list[Refusal] = field(default_factory=list)
     used: dict[Path, list[ops.Op]] = field(default_factory=dict)
+    masks: dict[str, str] = field(default_factory=dict)
     calls: int = 0
 
     def add_input(self, layer: LayerSpec) -> str:
@@ -126,11 +128,15 @@ class _Walk:
             call = layer.calls[number]
             here = (*path, layer.name)
             node = prefix + layer.name + (f"@{number}" if number else "")
+            absent = next((ref for ref in call.inputs if ref not in tensors), None)
+            if absent is not None:
+                raise ModelFileError(f"{self.source.label}: layer {layer.name!r} takes output {absent.tensor} of call"
+                                     f" {absent.call} of {absent.layer!r}, which doesn't exist")  # fmt: skip
             taken = [tensors[ref] for ref in call.inputs]
             if layer.model is not None:
                 results = self.run(layer.model, taken, here, f"{node}/")
             else:
-                results = [self._lower(layer, call, taken, here, node)]
+                results = self._lower(layer, call, taken, here, node)
             tensors.update({Ref(layer.name, number, index): result for index, result in enumerate(results)})
         missing = next((ref for ref in model.outputs if ref not in tensors), None)
         if missing is not None:
@@ -138,18 +144,23 @@ class _Walk:
             raise ModelFileError(f"{self.source.label}: {where} isn't computed; save the model again")
         return [tensors[ref] for ref in model.outputs]
 
-    def _lower(self, layer: LayerSpec, call: Call, inputs: Sequence[str | None], path: Path, node: str) -> str | None:
+    def _lower(self, layer: LayerSpec, call: Call, inputs: Sequence[str | None], path: Path, node: str) -> list[str | None]:
         known = [name for name in inputs if name is not None]
         if len(known) < len(inputs):
-            return None
+            return [None] * MAX_OUTPUTS
         rule, name = TABLE[layer.kind], "/".join(path)
         if not known or (len(known) > 1 and not rule.merges):
             which = f"layer {name!r} ({layer.kind})"
             raise ModelFileError(f"{self.source.label}: {which} is called with {len(known)} inputs")
         source = self.source
-        lowering = Lowering(self.graph, layer, call, path, node, source.major, source.backend, self.store, self.used)
+        lowering = Lowering(
+            self.graph, layer, call, path, node, source.major, source.backend, self.store, self.used, self.masks
+        )
         try:
-            return rule.lower(lowering, known)
+            result = rule.lower(lowering, known)
+            results: list[str | None] = [result] if isinstance(result, str) else list(result)
+            self._pass_mask(layer, known, results[0])
+            return results
         except Refused as refused:
             self.refused.append(Refusal(name, layer.kind, str(refused)))
         except ModelFileError as error:
@@ -161,13 +172,22 @@ class _Walk:
                 f"{source.label}: the configuration of layer {name!r} ({layer.kind}) makes no sense ({error});"
                 " save the model again with the Keras version that made it"
             ) from error
-        return None
+        return [None] * MAX_OUTPUTS
+
+    def _pass_mask(self, layer: LayerSpec, inputs: Sequence[str], result: str | None) -> None:
+        """Layers that work step by step hand on the mask of their input; the others end it, as Keras 3 does."""
+        masks = {self.masks[name] for name in inputs if name in self.masks}
+        if result is None or result in self.masks or layer.kind not in PASSES_MASK or not masks:
+            return
+        if len(masks) > 1 or (len(inputs) > 1 and layer.kind not in ("Add", "Concatenate")):
+            raise Refused("joins tensors with masks of their own; mask after it")
+        self.masks[result] = masks.pop()
 
 
 def _in_order(model: ModelSpec, label: str) -> Iterator[tuple[LayerSpec, int]]:
     """All calls of all layers, each after the calls it takes its inputs from.  Raises ModelFileError on a cycle."""
     inputs = {ref.layer for ref in model.inputs}
-    outputs_of = {layer.name: 1 if layer.model is None else len(layer.model.outputs) for layer in model.layers}
+    outputs_of = {layer.name: len(layer.model.outputs) for layer in model.layers if layer.model is not None}
     calls = {
         (layer.name, number): layer
         for layer in model.layers
@@ -181,7 +201,7 @@ def _in_order(model: ModelSpec, label: str) -> Iterator[tuple[LayerSpec, int]]:
         for ref in layer.calls[number].inputs:
             if ref in model.inputs:
                 continue
-            if (ref.layer, ref.call) not in calls or not 0 <= ref.tensor < outputs_of[ref.layer]:
+            if (ref.layer, ref.call) not in calls or not 0 <= ref.tensor < outputs_of.get(ref.layer, MAX_OUTPUTS):
                 raise ModelFileError(f"{label}: layer {name!r} takes output {ref.tensor} of call {ref.call} of"
                                      f" {ref.layer!r}, which doesn't exist")  # fmt: skip
             sources.add((ref.layer, ref.call))

@@ -244,7 +244,7 @@ def test_all_unsupported_layers_are_listed(tmp_path: Path) -> None:
         ("EinsumDense", {"equation": "abc,d->ad", "output_shape": [2]}, "alone"),
         ("TimeDistributed", {}, "wrapped"),
         ("LayerNormalization", {"rms_scaling": True}, "rms_scaling"),
-        ("MultiHeadAttention", {}, "attention"),
+        ("MultiHeadAttention", {"num_heads": 2, "key_dim": 2}, "query and value"),
         ("Embedding", {}, "integers"),
         ("RandomCrop", {}, "image"),
     ],

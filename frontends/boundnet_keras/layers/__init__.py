@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from boundnet_keras.layers import (
     activation,
+    attention,
     conv,
     conv_transpose,
     dense,
@@ -24,6 +25,7 @@ from boundnet_keras.model import LayerSpec
 
 TABLE: Mapping[str, Rule] = {
     **activation.RULES,
+    **attention.RULES,
     **conv.RULES,
     **conv_transpose.RULES,
     **dense.RULES,

@@ -15,7 +15,8 @@ def _activation(layer: Lowering, inputs: Sequence[str]) -> str:
     (x,) = inputs
     activation = layer.config.get("activation")
     if isinstance(activation, Mapping) and str(activation.get("class_name")) in AS_ARGUMENT:
-        return AS_ARGUMENT[str(activation["class_name"])].lower(layer.as_argument(activation), inputs)
+        y = AS_ARGUMENT[str(activation["class_name"])].lower(layer.as_argument(activation), inputs)
+        return y if isinstance(y, str) else y[0]
     name = activation_name(activation)
     return add_activation(layer, x, name) if name else x
 

@@ -43,6 +43,12 @@ _AUGMENTATION = (
 
 IDENTITY_KINDS = frozenset((*_REGULARIZERS, *_AUGMENTATION))
 
+# Layers that treat every time step alike and hand on its mask.
+PASSES_MASK = IDENTITY_KINDS | {
+    "Activation", "Add", "BatchNormalization", "Concatenate", "Dense", "EinsumDense", "ELU", "LayerNormalization",
+    "LeakyReLU", "PReLU", "ReLU", "RMSNormalization", "TimeDistributed", "UnitNormalization",
+}  # fmt: skip
+
 
 def _same(layer: Lowering, inputs: Sequence[str]) -> str:
     (x,) = inputs
