@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from boundnet.commands.choices import Bias, Domain, Engine, Fma, Rounding, Rule, Subnormals
+from boundnet.commands.choices import Bias, CType, Domain, Engine, Fma, Rounding, Rule, Subnormals
 from boundnet.commands.session import INTERRUPTED, session
 
 app = typer.Typer(
@@ -121,6 +121,20 @@ def graph(
 
         files = {kind: path for kind, path in (("graphml", graphml), ("dot", dot), ("json", json)) if path is not None}
         run(model, input_shape or (), files)
+
+
+@app.command("emit-c")
+def emit_c(
+    model: Model,
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder.", show_default=False)],
+    real: Annotated[CType, _option("--type", "Type of every value and operation [float].")] = CType.float,
+    input_shape: Shapes = None,
+) -> None:
+    """Write MODEL as readable C99: one function for each operation, in a documented order, weights in a binary file."""
+    with session():
+        from boundnet.commands.emit_c import run
+
+        run(model, folder, real.value, input_shape or ())
 
 
 @app.command()

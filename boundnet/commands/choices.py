@@ -5,6 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 
 
+class CType(StrEnum):
+    """Values of emit-c --type."""
+
+    float = "float"
+    double = "double"
+
+
 class Fma(StrEnum):
     """Values of --fma."""
 

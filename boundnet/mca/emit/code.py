@@ -1,0 +1,96 @@
+"""What a piece of emitted C consists of, and the spelling of its parts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+Shape = tuple[int, ...]
+Real = Literal["float", "double"]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The body of one C function.
+
+    Attributes:
+        lines: statements, indented by four spaces a level.
+        operations: how many of ``add``, ``sub``, ``mul`` and ``div`` one call executes, whatever the data.
+        scratch: values of scratch memory it needs.
+    """
+
+    lines: tuple[str, ...]
+    operations: Counter[str] = field(default_factory=Counter)
+    scratch: int = 0
+
+
+def scalar(real: Real) -> type[np.floating[Any]]:
+    """The NumPy type of C's ``real``."""
+    return np.float32 if real == "float" else np.float64
+
+
+def literal(value: float, real: Real) -> str:
+    """A C literal that denotes ``value`` rounded to ``real`` once.
+
+    The shortest decimal that identifies it among the numbers of the type: compilers read it back exactly.
+    """
+    rounded = scalar(real)(value)
+    if not np.isfinite(rounded):
+        return "(0.0 / 0.0)" if np.isnan(rounded) else ("(real)-HUGE_VAL" if rounded < 0 else "(real)HUGE_VAL")
+    size = abs(float(rounded))
+    if size == 0.0 or 1e-4 <= size < 1e7:
+        text = np.format_float_positional(rounded, unique=True, trim="0")
+    else:
+        text = np.format_float_scientific(rounded, unique=True, trim="0")
+    text += "f" if real == "float" else ""
+    return f"({text})" if text.startswith("-") else text
+
+
+def size_of(shape: Sequence[int]) -> int:
+    """Number of elements."""
+    return int(np.prod(shape, dtype=np.int64))
+
+
+def strides_of(shape: Shape) -> Shape:
+    """C-order strides in elements."""
+    return tuple(size_of(shape[i + 1 :]) for i in range(len(shape)))
+
+
+def operand(number: int, count: int) -> str:
+    """C name of an operand: x if it is the only one, else x0, x1, ..."""
+    return "x" if count == 1 else f"x{number}"
+
+
+def index(terms: Sequence[tuple[str, int]], offset: int = 0) -> str:
+    """``i * 12 + j * 3 + 4`` from loop variables (or expressions in brackets) with their strides."""
+    text = ""
+    for name, stride in terms:
+        if stride != 0:
+            sign = ("-" if stride < 0 else "") if not text else (" - " if stride < 0 else " + ")
+            text += sign + (name if abs(stride) == 1 else f"{name} * {abs(stride)}")
+    if offset:
+        text += str(offset) if not text else f" {'-' if offset < 0 else '+'} {abs(offset)}"
+    return text or "0"
+
+
+def loop(variable: str, count: int) -> str:
+    """The head of a loop."""
+    return f"for (long {variable} = 0; {variable} < {count}; ++{variable})"
+
+
+def nest(heads: Sequence[str], body: Sequence[str], level: int = 1) -> list[str]:
+    """``body`` inside the given loop heads, from ``level`` on; one pair of braces around each loop."""
+    lines, closing = [], []
+    for depth, head in enumerate(heads):
+        pad = "    " * (level + depth)
+        lines.append(f"{pad}{head} {{")
+        closing.append(f"{pad}}}")
+    pad = "    " * (level + len(heads))
+    return [*lines, *(pad + line for line in body), *reversed(closing)]
+
+
+__all__ = ["Piece", "Real", "Shape", "index", "literal", "loop", "nest", "operand", "scalar", "size_of", "strides_of"]

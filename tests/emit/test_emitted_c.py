@@ -1,0 +1,158 @@
+"""Emitted C against the emulator: the same bits, for every op and every function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cases import ACTIVATIONS, CASES, Draw, network
+from compiled_c import Compiled, SameChoices, emulate, needs_cc, rules
+
+from boundnet import ops
+from boundnet.frontends import load
+from boundnet.graph import LayerGraph
+from boundnet.mca.emit.network import EMITTERS
+
+pytestmark = needs_cc
+REALS = ["float", "double"]
+
+
+class Mild(Draw):
+    """Data without overflow: ordinary, tiny, with zeros, exact ones."""
+
+    def stored(self, *shape: int) -> np.ndarray:
+        x = self.rng.normal(size=shape)
+        kind = self.rng.integers(5)
+        if kind == 1:
+            x = x * 2.0 ** self.rng.integers(-20, 6, size=shape)
+        elif kind == 2:
+            x = x * 2.0**-124
+        elif kind == 3:
+            x = np.where(self.rng.random(shape) < 0.4, 0.0, x)
+        elif kind == 4:
+            x = self.rng.choice([-3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0], size=shape)
+        return np.asarray(self.arithmetic.storage.round(x))
+
+
+def agree(graph: LayerGraph, compiled: Compiled, inputs: list[np.ndarray]) -> None:
+    expected = emulate(graph, SameChoices(compiled), inputs)
+    for name, value in compiled.run(inputs).items():
+        assert np.array_equal(value, expected[name], equal_nan=True), f"{name}: {graph.op(name).describe()}"
+
+
+def join(parts: list[tuple[str, ops.Op, list[tuple[int, ...]]]]) -> LayerGraph:
+    """One graph of many ops side by side, so that it is compiled once."""
+    graph, outputs = LayerGraph("many"), []
+    for name, op, shapes in parts:
+        sources = [graph.add(f"{name}/in{i}", ops.Input(shape)) for i, shape in enumerate(shapes)]
+        outputs.append(graph.add(name, op, sources))
+    graph.set_outputs(outputs)
+    return graph
+
+
+MORE: dict[str, Callable[[Draw], tuple[ops.Op, list[tuple[int, ...]]]]] = {
+    "conv strided": lambda d: (ops.Conv(d.weight(3, 2, 3, 4), d.maybe(4), (2, 1), (1, 2), 1, ((1, 2), (0, 3))), [(6, 5, 3)]),
+    "conv grouped": lambda d: (ops.Conv(d.weight(2, 2, 3, 6), d.maybe(6), groups=3), [(4, 3, 9)]),
+    "conv 3d": lambda d: (ops.Conv(d.weight(2, 1, 2, 2, 3), d.maybe(3), padding=((1, 0), (0, 0), (0, 1))), [(3, 2, 3, 2)]),
+    "transposed strided": lambda d: (
+        ops.ConvTranspose(d.weight(3, 3, 2, 3), d.maybe(2), (2, 3), (1, 1), ((1, 0), (0, 1)), (1, 0)), [(3, 2, 3)]),
+    "transposed dilated": lambda d: (ops.ConvTranspose(d.weight(3, 2, 4), d.maybe(2), (2,), (2,)), [(4, 4)]),
+    "transposed grouped": lambda d: (ops.ConvTranspose(d.weight(2, 2, 6), d.maybe(4), (2,), groups=2), [(3, 6)]),
+    "transposed padded out": lambda d: (ops.ConvTranspose(d.weight(1, 2, 2), d.maybe(2), (3,), extra=(2,)), [(3, 2)]),
+    "dense of a sequence": lambda d: (ops.Dense(d.weight(3, 4), d.maybe(4)), [(2, 2, 3)]),
+    "dense to one": lambda d: (ops.Dense(d.weight(5, 1), d.maybe(1)), [(5,)]),
+    "batch_matmul in front": lambda d: (ops.BatchMatMul(d.weight(2, 3, 2), d.maybe(2, 1)), [(4, 2, 3)]),
+    "contract inner": lambda d: (ops.Contract((1, 1)), [(2, 3), (4, 3)]),
+    "average padded": lambda d: (ops.AveragePool((3, 3), (2, 2), ((1, 1), (1, 1))), [(5, 4, 2)]),
+    "average of one": lambda d: (ops.AveragePool((2,), (2,), ((1, 1),)), [(4, 2)]),
+    "max padded": lambda d: (ops.MaxPool((3, 2), (2, 2), ((1, 1), (0, 1))), [(5, 3, 2)]),
+    "softmax of rows": lambda d: (ops.Softmax(1), [(2, 4, 3)]),
+    "log_softmax of columns": lambda d: (ops.LogSoftmax(0), [(4, 3)]),
+    "total inner": lambda d: (ops.Total(1), [(2, 3, 2)]),
+    "add one": lambda d: (ops.Add(), [(3,)]),
+    "add broadcast": lambda d: (ops.Add(), [(2, 1, 3), (1, 4, 1), (2, 4, 3)]),
+    "add rows": lambda d: (ops.Multiply(), [(3, 1), (3, 1), (1, 2)]),
+    "subtract": lambda d: (ops.Subtract(), [(3, 2), (1, 2)]),
+    "minimum": lambda d: (ops.Minimum(), [(3, 2), (3, 1), (1, 2)]),
+    "maximum": lambda d: (ops.Maximum(), [(3, 1), (1, 2)]),
+    "average": lambda d: (ops.Average(), [(3,), (3,), (3,)]),
+    "scale rows": lambda d: (ops.ScaleShift(d.weight(2, 1), d.maybe(3)), [(2, 3)]),
+    "norm without": lambda d: (ops.BatchNorm(d.weight(2), np.abs(d.weight(2))), [(3, 3, 2)]),
+    "prelu of cells": lambda d: (ops.PReLU(d.weight(2, 1, 3)), [(2, 4, 3)]),
+    "slice back": lambda d: (ops.Slice((None, -1), (None, None), (2, -2)), [(5, 6)]),
+    "repeat first": lambda d: (ops.Repeat(0, 3), [(2, 2)]),
+    "transpose three": lambda d: (ops.Transpose((2, 0, 1)), [(2, 3, 4)]),
+    "pad three": lambda d: (ops.Pad(((0, 1), (2, 0), (1, 1))), [(2, 1, 2)]),
+    "concat first": lambda d: (ops.Concat(0), [(2, 3), (1, 3)]),
+    "reshape": lambda d: (ops.Reshape((3, 2)), [(2, 3)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("real", REALS)
+def test_every_op(real: str, tmp_path: Path) -> None:
+    d = Mild(rules(real), 7)
+    parts = [(f"{name} {i}", *case(d)) for name, case in (CASES | MORE).items() for i in range(2)]
+    assert {type(op) for _, op, _ in parts} | {ops.Activation} >= set(EMITTERS)
+    graph = join(parts)
+    compiled = Compiled(graph, tmp_path / "c", real)
+    agree(graph, compiled, [d.stored(6, *graph.shape(name)) for name in graph.inputs])
+
+
+@pytest.mark.parametrize("real", REALS)
+def test_every_activation(real: str, tmp_path: Path) -> None:
+    d = Mild(rules(real), 8)
+    graph = join([(f"{f} {i}", ops.Activation(f), [(40,)]) for i, f in enumerate(ACTIVATIONS)])
+    special = np.array([0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 3.0, -3.0, 2.5, -2.5, 6.0, 7.0, 90.0, -90.0, 1e-30, -1e-30, 1e-40])
+    x = np.concatenate([special, *(d.stored(79) for _ in range(5))])[: 40 * 10].reshape(10, 40)
+    x = rules(real).storage.round(x)
+    agree(graph, Compiled(graph, tmp_path / "c", real), [x] * len(graph.inputs))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_networks(seed: int, tmp_path: Path) -> None:
+    d = Mild(rules("float"), 100 + seed)
+    graph, shape = network(d)
+    agree(graph, Compiled(graph, tmp_path / "c"), [d.stored(5, *shape)])
+
+
+def test_not_a_number_travels(tmp_path: Path) -> None:
+    graph = join([("max", ops.MaxPool((2,)), [(4, 1)]), ("add", ops.Maximum(), [(2,), (2,)]), ("soft", ops.Softmax(0), [(2,)])])
+    x = [np.array([[[np.nan], [1.0], [2.0], [np.nan]]]), np.array([[np.nan, 1.0]]), np.array([[1.0, np.nan]]),
+         np.array([[0.0, np.nan]])]  # fmt: skip
+    values = Compiled(graph, tmp_path / "c").run(x)
+    for name in ("max", "add", "soft"):
+        assert np.isnan(values[name]).all()
+
+
+@pytest.mark.parametrize("real", REALS)
+def test_functions_are_as_accurate_as_their_table_says(real: str, tmp_path: Path) -> None:
+    mpmath = pytest.importorskip("mpmath")
+    graph = join([("relu", ops.Activation(ACTIVATIONS[0]), [(1,)])])
+    compiled, arithmetic = Compiled(graph, tmp_path / "c", real), rules(real)
+    rng, fmt = np.random.default_rng(3), arithmetic.storage
+    exact = {
+        "exp": mpmath.exp, "expm1": mpmath.expm1, "log": mpmath.log, "log1p": mpmath.log1p, "tanh": mpmath.tanh,
+        "erf": mpmath.erf, "sqrt": mpmath.sqrt, "rsqrt": lambda v: 1 / mpmath.sqrt(v),
+        "sigmoid": lambda v: 1 / (1 + mpmath.exp(-v)), "softplus": lambda v: mpmath.log1p(mpmath.exp(v)),
+    }  # fmt: skip
+    with mpmath.workprec(200):
+        for name, truth in exact.items():
+            x = np.concatenate([rng.normal(size=60) * 4, rng.uniform(-85, 85, 60), rng.normal(size=30) * 2.0**-30])
+            x = np.abs(x) if name in ("log", "log1p", "sqrt", "rsqrt") else x
+            x = fmt.round(x)
+            for at, y in zip(x, compiled.function(name, x), strict=True):
+                value = truth(mpmath.mpf(float(at)))
+                size = max(2 * fmt.unit_roundoff * abs(value), mpmath.mpf(fmt.smallest_subnormal))
+                assert abs(mpmath.mpf(float(y)) - value) <= arithmetic.functions.of(name) * size, (name, at, y)
+
+
+def test_digits(tmp_path: Path) -> None:
+    examples = Path(__file__).parents[2] / "examples"
+    graph = load(examples / "digits_cnn.h5")
+    with np.load(examples / "digits_test.npz") as data:
+        x = data["inputs"][:3].astype(np.float64)
+    compiled = Compiled(graph, tmp_path / "c")
+    assert sum(compiled.emitted.total_operations.values()) > 70_000
+    agree(graph, compiled, [x])
