@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -11,8 +13,7 @@ from boundnet.commands.reports import find, write
 from boundnet.commands.request import check_files
 from boundnet.commands.session import silence, width
 from boundnet.errors import InputError
-from boundnet.results import Analysis
-from boundnet.results_io import from_json
+from boundnet.results_io import from_dict
 
 
 def run(sources: Sequence[Path], files: Mapping[str, Path], quiet: bool) -> None:
@@ -36,8 +37,8 @@ def run(sources: Sequence[Path], files: Mapping[str, Path], quiet: bool) -> None
         silence()
 
 
-def read(path: Path) -> Analysis:
-    """The result in the JSON file ``path``.
+def read(path: Path) -> Any:
+    """The result in the JSON file ``path``: of an analysis, a cross-check or sampling.
 
     Raises:
         InputError: there is no such file, or it holds no result; the message names it.
@@ -49,6 +50,22 @@ def read(path: Path) -> Analysis:
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a BoundNet result: no text; give a file written by --json") from None
     try:
-        return from_json(text)
+        return _parse(text)
     except InputError as error:
         raise InputError(f"{path}: {error}; give a file written by --json") from None
+
+
+def _parse(text: str) -> Any:
+    from boundnet.crosscheck.results import crosscheck_from_json
+    from boundnet.mca.results import sampled_from_json
+
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not a BoundNet result: no JSON ({error})") from None
+    kind = data.get("kind") if isinstance(data, Mapping) else None
+    if kind == "crosscheck":
+        return crosscheck_from_json(text)
+    if kind == "sampled":
+        return sampled_from_json(text)
+    return from_dict(data)

@@ -9,17 +9,21 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from boundnet.crosscheck.results import CrossCheck
 from boundnet.figures import count_text, printable, seconds_text
+from boundnet.mca.results import Sampled
 from boundnet.results import Analysis
+from boundnet_reports.page import crosscheck, sampled, tables
 from boundnet_reports.page.compare import comparison_table, labels
+from boundnet_reports.page.views import Result
 from boundnet_reports.rows import Table, facts, layer_rows, sample_rows, summary_lines
 
 MOST_SAMPLES = 20
 _COLOURS = {"PROVED": "bold green", "BOUNDED": "bold green"}
 
 
-def report(results: Analysis | Sequence[Analysis], destination: Console | None = None) -> None:
-    """Print one result, or a comparison of several, to ``destination``, by default a console on stdout.
+def report(results: Result | Sequence[Result], destination: Console | None = None) -> None:
+    """Print one result, or several in turn after a comparison, to ``destination``, by default a console on stdout.
 
     Names in results are never read as markup.
     """
@@ -27,16 +31,44 @@ def report(results: Analysis | Sequence[Analysis], destination: Console | None =
     if isinstance(results, Analysis):
         _one(console, results)
         return
-    names = labels(results)
-    compared = comparison_table(results, names)
-    rows = tuple(tuple(cell.text for cell in row.cells) for row in compared.rows)
-    headings = tuple(heading.text for heading in compared.headings)
-    _table(console, Table(headings, rows, frozenset(heading.text for heading in compared.headings if heading.number)))
-    for name, result in zip(names, results, strict=True):
-        verdict = printable(result.verdict)
-        _line(console, f"{name}: {verdict}", _COLOURS.get(verdict.partition(":")[0], "bold red"))
-        for warning in result.warnings:
-            _line(console, f"WARNING: {printable(warning)}", "yellow")
+    if isinstance(results, CrossCheck | Sampled):
+        _executed(console, results)
+        return
+    analyses = [result for result in results if isinstance(result, Analysis)]
+    names = iter(labels(analyses))
+    if len(analyses) > 1:
+        _table(console, _plain(comparison_table(analyses, labels(analyses))))
+    for result in results:
+        if isinstance(result, Analysis):
+            verdict = printable(result.verdict)
+            _line(console, f"{next(names)}: {verdict}", _COLOURS.get(verdict.partition(":")[0], "bold red"))
+            for warning in result.warnings:
+                _line(console, f"WARNING: {printable(warning)}", "yellow")
+        else:
+            _executed(console, result)
+
+
+def _executed(console: Console, result: CrossCheck | Sampled) -> None:
+    """A cross-check, violations first, or samples."""
+    bad = isinstance(result, CrossCheck) and result.violation_count > 0
+    _line(console, printable(result.verdict), "bold red" if bad else "bold")
+    if isinstance(result, Sampled):
+        _line(console, f"guarantee: {printable(result.guarantee)}")
+        _table(console, _plain(sampled.layer_table(result)))
+        return
+    if bad:
+        _table(console, _plain(crosscheck.violations(result)))
+    for check in crosscheck.checks(result):
+        _line(console, check.title, "bold")
+        _table(console, _plain(check.outputs))
+        _table(console, _plain(check.layers))
+
+
+def _plain(table: tables.Table) -> Table:
+    """A table of the page, without what only a page can show."""
+    rows = tuple(tuple(cell.text for cell in row.cells) for row in table.rows)
+    numeric = frozenset(heading.text for heading in table.headings if heading.number)
+    return Table(tuple(heading.text for heading in table.headings), rows, numeric)
 
 
 def _one(console: Console, analysis: Analysis) -> None:

@@ -6,23 +6,27 @@ import os
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
+from boundnet.crosscheck.results import CrossCheck
 from boundnet.figures import bound_text, count_text, floor_text, printable
 from boundnet.files import replacing
+from boundnet.mca.results import Sampled
 from boundnet.results import Analysis, Sample
+from boundnet_reports.page import crosscheck, sampled
 from boundnet_reports.page.compare import comparison_table, labels
 from boundnet_reports.page.decisions import ratio, urgency, why_not
 from boundnet_reports.page.headline import facts, meaning, not_covered, reproduce, split_verdict, tiles, tone, word
 from boundnet_reports.page.layer_words import share
-from boundnet_reports.page.tables import layer_table
+from boundnet_reports.page.tables import Table, layer_table
+from boundnet_reports.page.views import Result, model_name
 
+_MARKS = {"good": "✅", "likely": "\N{HEAVY MINUS SIGN}", "bad": "❌"}
 MOST_LAYERS = 20
 MOST_SAMPLES = 20
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~@&$]|:(?=\S)|(?<=www)\.")
 
 
-def report(results: Analysis | Sequence[Analysis], destination: str | os.PathLike[str]) -> None:
+def report(results: Result | Sequence[Result], destination: str | os.PathLike[str]) -> None:
     """Write one result, or several side by side, to the file ``destination``.
 
     Raises:
@@ -33,18 +37,49 @@ def report(results: Analysis | Sequence[Analysis], destination: str | os.PathLik
         stream.write(text)
 
 
-def render(results: Analysis | Sequence[Analysis]) -> str:
+def render(results: Result | Sequence[Result]) -> str:
     """GitHub-flavoured Markdown.  Text from the model is escaped: it makes no markup, links, mentions or references."""
-    found = [results] if isinstance(results, Analysis) else list(results)
+    found = [results] if isinstance(results, Analysis | CrossCheck | Sampled) else list(results)
     if len(found) == 1:
-        return "\n".join([*_one(found[0]), ""])
-    names = labels(found)
-    table = comparison_table(found, names)
-    lines = [f"### BoundNet: {len(found)} results compared", ""]
-    lines += _table([heading.text for heading in table.headings], ([cell.text for cell in row.cells] for row in table.rows))
-    for result, name in zip(found, names, strict=True):
-        lines += ["", *_folded(escape(name), _one(result))]
+        return "\n".join([*_any(found[0]), ""])
+    analyses = [result for result in found if isinstance(result, Analysis)]
+    lines = [f"### BoundNet: {len(found)} results", ""]
+    if len(analyses) > 1:
+        lines += _whole(comparison_table(analyses, labels(analyses)))
+    names = iter(labels(analyses) if len(analyses) > 1 else ["Bounds"])
+    for result in found:
+        kind = "Cross-check" if isinstance(result, CrossCheck) else "Samples"
+        name = next(names) if isinstance(result, Analysis) else kind
+        lines += ["", *_folded(escape(f"{name}: {split_verdict(result.verdict)[0]}"), _any(result))]
     return "\n".join([*lines, ""])
+
+
+def _any(result: Result) -> list[str]:
+    return _one(result) if isinstance(result, Analysis) else _executed(result)
+
+
+def _executed(result: CrossCheck | Sampled) -> list[str]:
+    """A cross-check, violations first, or samples."""
+    state, sentence = split_verdict(result.verdict)
+    name = model_name(result)
+    mark = _MARKS[crosscheck.tone(result) if isinstance(result, CrossCheck) else "likely"]
+    lines = [f"### {mark} {escape(f'{state}: {name}' if state else name)}", "", escape(sentence), ""]
+    if isinstance(result, Sampled):
+        lines += [f"Guarantee: {escape(result.guarantee)}, {escape(meaning(result.guarantee))}.", ""]
+    if isinstance(result, CrossCheck) and result.violation_count:
+        lines += ["#### Violations", "", *_whole(crosscheck.violations(result)), ""]
+    found = crosscheck.tiles(result) if isinstance(result, CrossCheck) else sampled.tiles(result)
+    lines += _table(["", ""], ([tile.name, f"{tile.figure}; {tile.note}"] for tile in found))
+    if isinstance(result, Sampled):
+        return [*lines, "", *_folded("Layers", _whole(sampled.layer_table(result)))]
+    for check in crosscheck.checks(result):
+        tables = [*_whole(check.outputs), "", *_whole(check.layers)]
+        lines += ["", *_folded(escape(check.title), tables)]
+    return lines
+
+
+def _whole(table: Table) -> list[str]:
+    return _table([heading.text for heading in table.headings], ([cell.text for cell in row.cells] for row in table.rows))
 
 
 def escape(text: str) -> str:
@@ -53,12 +88,12 @@ def escape(text: str) -> str:
 
 
 def _one(analysis: Analysis) -> list[str]:
-    state, sentence = split_verdict(analysis)
-    model = Path(analysis.model.path).name if analysis.model.path else analysis.model.name
-    mark = {"good": "✅", "likely": "\N{HEAVY MINUS SIGN}", "bad": "❌"}[tone(analysis)]
+    state, sentence = split_verdict(analysis.verdict)
+    model = model_name(analysis)
+    mark = _MARKS[tone(analysis)]
     lines = [f"### {mark} {escape(f'{state}: {model}' if state else model)}", "", escape(sentence), ""]
     lines += [f"> **Warning** {escape(warning)}\n" for warning in analysis.warnings]
-    rows = [["guarantee", f"{analysis.guarantee}, {meaning(analysis)}"]]
+    rows = [["guarantee", f"{analysis.guarantee}, {meaning(analysis.guarantee, analysis.failure_probability)}"]]
     rows += [[tile.name, f"{tile.figure}; {tile.note}" if tile.note else tile.figure] for tile in tiles(analysis)]
     rows += [[key, value] for key, value in facts(analysis).items()]
     lines += _table(["", ""], rows)

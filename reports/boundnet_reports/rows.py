@@ -68,6 +68,8 @@ def summary_lines(analysis: Analysis) -> list[str]:
     in_u = summary.max_absolute_bound_in_u
     size = f" = {bound_text(in_u)} u of {analysis.arithmetic['storage']}" if in_u is not None else ""
     median = bound_text(summary.median_absolute_bound)
+    if not analysis.samples:
+        return ["outputs: no sample was analysed", f"inputs: {printable(inputs.source)} ({inputs.count})"]
     lines = [f"outputs: |computed - exact| <= {bound_text(summary.max_absolute_bound)}{size}, median {median}"]
     if summary.max_logit_bound is not None and summary.median_logit_bound is not None:
         lines.append(f"logits: <= {bound_text(summary.max_logit_bound)}, median {bound_text(summary.median_logit_bound)}")

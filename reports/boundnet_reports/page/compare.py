@@ -14,7 +14,7 @@ from boundnet.results import Analysis
 from boundnet.verdict import certain_digits
 from boundnet_reports.page.axes import log_axis
 from boundnet_reports.page.depth import Legend, Plot
-from boundnet_reports.page.headline import digits_text, split_verdict, tiles, word
+from boundnet_reports.page.headline import digits_text, split_verdict, tiles, tone, word
 from boundnet_reports.page.plots import Series, magnitudes
 from boundnet_reports.page.svg import element, join, percent
 from boundnet_reports.page.tables import Cell, Heading, Row, Table, number
@@ -78,14 +78,15 @@ def comparison_table(results: Sequence[Analysis], names: Sequence[str]) -> Table
 
 def _row(result: Analysis, name: str, n: int) -> Row:
     summary = result.summary
-    head, _ = split_verdict(result)
+    head, _ = split_verdict(result.verdict)
     decisions = f"{summary.proved} of {summary.total} {word(result)}" if summary.total else "none"
-    in_u = summary.max_absolute_bound_in_u
+    in_u = summary.max_absolute_bound_in_u if result.samples else None
+    bound = summary.max_absolute_bound if result.samples else math.inf
     seconds = result.timings.get("total", math.nan)
     return Row((
-        Cell(name), Cell(head or "see below", tone="good" if result.proved else "bad"), Cell(printable(result.guarantee)),
+        Cell(name), Cell(head or "see below", tone=tone(result)), Cell(printable(result.guarantee)),
         number(decisions, summary.proved / summary.total if summary.total else -1.0),
-        number(bound_text(summary.max_absolute_bound), summary.max_absolute_bound),
+        number(bound_text(bound) if result.samples else "none known", bound),
         number("-" if in_u is None else bound_text(in_u), math.nan if in_u is None else in_u),
         number(digits_text(result), _digits(result)), Cell(tiles(result)[-1].figure),
         number("-" if math.isnan(seconds) else seconds_text(seconds), seconds),
@@ -100,7 +101,7 @@ def _digits(result: Analysis) -> float:
 def charts(results: Sequence[Analysis], names: Sequence[str]) -> list[Chart]:
     """Bounds, proved shares and digits, where there is something to draw."""
     found = []
-    bounds = [result.summary.max_absolute_bound for result in results]
+    bounds = [result.summary.max_absolute_bound for result in results if result.samples]
     axis = log_axis([*bounds, *(result.summary.median_absolute_bound for result in results)])
     if axis is not None:
         marks = []

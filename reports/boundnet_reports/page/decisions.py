@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from boundnet.figures import bound_text, count_text, floor_text
+from boundnet.figures import bound_text, count_text
 from boundnet.results import Analysis, Decision, Sample
-from boundnet_reports.page.axes import log_axis
-from boundnet_reports.page.svg import element, join, percent
-
-_BINS = 36
-_HEIGHT = 120.0
+from boundnet_reports.page.histogram import Entry, Words, log_histogram
 
 
 def ratio(found: Decision) -> float:
@@ -90,51 +85,11 @@ def spread(analysis: Analysis, word: str) -> Spread | None:
     other = len(ratios) - len(finite)
     if other:
         words += f" {count_text(other, 'sample')} without a finite ratio."
-    return Spread(_histogram(ratios, word), words.strip())
+    entries = [
+        Entry(part, str(sample.index), sample.decision is not None and sample.decision.proved) for part, sample in ratios
+    ]
+    drawing = log_histogram(entries, Words("sample", word, f"not {word}", "bound = margin", "none"))
+    return Spread(drawing, words.strip())
 
 
-def _histogram(ratios: Sequence[tuple[float, Sample]], word: str) -> Markup | None:
-    axis = log_axis([*(part for part, _ in ratios), 1.0])
-    if axis is None:
-        return None
-    axis = type(axis)(axis.low, max(axis.high, 1))
-    bins: dict[tuple[int, bool], list[int]] = {}
-    for part, sample in ratios:
-        proved = sample.decision is not None and sample.decision.proved
-        place = _BINS if not part < math.inf else min(_BINS - 1, int(axis.at(part) * _BINS))
-        bins.setdefault((place, proved), []).append(sample.index)
-    tallest = max(sum(len(bins.get((n, p), [])) for p in (True, False)) for n in range(_BINS + 1))
-    wide = 1.0 / (_BINS + 2)
-    parts = []
-    for n in range(_BINS + 1):
-        y = _HEIGHT
-        for proved in (True, False):
-            found = bins.get((n, proved), [])
-            if not found:
-                continue
-            tall = max(3.0, (_HEIGHT - 16) * len(found) / tallest)
-            y -= tall
-            shown = ", ".join(map(str, found[:12])) + (", ..." if len(found) > 12 else "")
-            text = f"{count_text(len(found), 'sample')} {word if proved else f'not {word}'}: {shown}"
-            x = (n + 1 if n == _BINS else n) * wide
-            parts.append(element("rect", element("title", text), x=percent(x + 0.001), width=percent(wide - 0.002), y=y,
-                                 height=tall, class_="good" if proved else "bad"))  # fmt: skip
-    ticks = [(at * _BINS * wide, text) for at, text in axis.ticks()]
-    lines = [element("line", x1=percent(x), x2=percent(x), y1=_HEIGHT, y2=_HEIGHT + 4) for x, _ in ticks]
-    texts = [element("text", text, x=percent(x), y=_HEIGHT + 17) for x, text in ticks]
-    if any(place == _BINS for place, _ in bins):
-        texts.append(element("text", "none", x=percent((_BINS + 1.5) * wide), y=_HEIGHT + 17))
-    one = axis.at(1.0) * _BINS * wide
-    mark = element(
-        "g", element("line", x1=percent(one), x2=percent(one), y1=0, y2=_HEIGHT),
-        element("text", "bound = margin", x=percent(one), y=10, dx=-5), class_="level",
-    )  # fmt: skip
-    count = element("text", f"{tallest}", x=-8, y=20)
-    base = element("line", x1="0", x2="100%", y1=_HEIGHT, y2=_HEIGHT)
-    svg = element("svg", element("g", base, *lines, class_="grid"), element("g", *texts, class_="numbers"),
-                  element("g", count, class_="grid"), join(parts), mark, width="100%", height=_HEIGHT + 24, role="img",
-                  aria_label="How many samples have which ratio of bound to margin")  # fmt: skip
-    return element("div", svg, class_="plot")
-
-
-__all__ = ["Spread", "floor_text", "ratio", "spread", "urgency", "why_not"]
+__all__ = ["Spread", "ratio", "spread", "urgency", "why_not"]

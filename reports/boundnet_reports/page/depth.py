@@ -10,7 +10,17 @@ from markupsafe import Markup
 
 from boundnet.figures import bound_text, floor_text, printable, share_text
 from boundnet.results import Analysis, Layer
-from boundnet_reports.page.layer_words import Limits, has_shares, headroom, limits, range_text, reach, relative_text, share
+from boundnet_reports.page.layer_words import (
+    Limits,
+    has_shares,
+    headroom,
+    limits,
+    range_text,
+    reach,
+    relative_text,
+    seen_text,
+    share,
+)
 from boundnet_reports.page.plots import Band, Level, Series, magnitudes
 
 MOST_BARS = 12
@@ -153,7 +163,7 @@ def _title(layer: Layer, number: int, known: Limits | None, observed: Sequence[O
         lines.append(f"bound / largest value: {relative}")
     for one in observed:
         if layer.name in one.errors:
-            lines.append(f"{one.label}: {bound_text(one.errors[layer.name])}")
+            lines.append(f"{one.label}: {seen_text(one.errors[layer.name])}")
     lines.append(f"range in every execution: {range_text(layer)}")
     lines.append(f"headroom to overflow: {headroom(layer, known)}")
     return "\n".join(lines)

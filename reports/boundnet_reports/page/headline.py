@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from boundnet.figures import bound_text, count_text, printable, share_text
+from boundnet.crosscheck.results import CrossCheck
+from boundnet.figures import bound_text, count_text, printable, share_text, value_text
+from boundnet.mca.results import Sampled
 from boundnet.results import Analysis
 from boundnet.verdict import certain_digits
 from boundnet_reports.page.decisions import ratio
@@ -40,35 +42,39 @@ def tone(analysis: Analysis) -> str:
     """How the verdict is marked: good for what is proved, likely for what other guarantees say holds, else bad."""
     if not analysis.proved:
         return "bad"
-    return "good" if word(analysis) == "proved" else "likely"
+    return "good" if word(analysis) == "proved" and analysis.samples else "likely"
 
 
 MARKS = {"good": "✓", "likely": "≈", "bad": "✗"}
 """Beside the verdict, so that it does not depend on colour."""
 
 
-def meaning(analysis: Analysis) -> str:
-    """The guarantee in words."""
-    chance = analysis.failure_probability
-    if analysis.guarantee == "sketch":
-        odds = "a small probability" if chance is None else f"probability at most {bound_text(chance)}"
+def meaning(guarantee: str, chance: float | None = None) -> str:
+    """The guarantee in words; ``chance``: the failure probability, where it has one."""
+    if guarantee == "sketch":
+        odds = "a small probability" if chance is None else f"probability at most {_chance(chance)}"
         return (
             f"a theorem that fails with {odds} over the analyzer's own random numbers, for the whole result at once; "
             "rounding errors stay worst-case"
         )
-    text = _MEANING.get(analysis.guarantee, "of a kind that this report does not know")
-    return text if chance is None else f"{text} (failure probability at most {bound_text(chance)})"
+    text = _MEANING.get(guarantee, "of a kind that this report does not know")
+    return text if chance is None else f"{text} (failure probability at most {_chance(chance)})"
 
 
-def split_verdict(analysis: Analysis) -> tuple[str, str]:
+def _chance(chance: float) -> str:
+    """A probability: as it was asked for where that is short, else rounded up."""
+    return min(value_text(chance), bound_text(chance), key=len)
+
+
+def split_verdict(verdict: str) -> tuple[str, str]:
     """(PROVED or the like, the rest of the sentence)."""
-    head, colon, rest = printable(analysis.verdict).partition(":")
+    head, colon, rest = printable(verdict).partition(":")
     if colon and head == head.upper() and len(head) < 20:
         return head, _capital(rest.strip())
-    head, _, rest = printable(analysis.verdict).partition(" for ")
+    head, _, rest = printable(verdict).partition(" for ")
     if head == head.upper() and len(head) < 20 and rest:
         return head, _capital(f"for {rest}")
-    return "", printable(analysis.verdict)
+    return "", printable(verdict)
 
 
 def _capital(text: str) -> str:
@@ -89,7 +95,11 @@ def tiles(analysis: Analysis) -> list[Tile]:
     bound = summary.max_absolute_bound
     in_u = summary.max_absolute_bound_in_u
     unit = "" if in_u is None else f"{bound_text(in_u)} u of {printable(str(analysis.arithmetic['storage']))}"
-    found.append(Tile("outputs: |computed - exact| ≤", bound_text(bound), unit, "" if math.isfinite(bound) else "bad"))
+    name = "outputs: |computed - exact| ≤"
+    if analysis.samples:
+        found.append(Tile(name, bound_text(bound), unit, "" if math.isfinite(bound) else "bad"))
+    else:
+        found.append(Tile(name, "none known", "no sample was analysed", "bad"))
     found.append(_digits(analysis))
     found.append(_costly(analysis))
     return found
@@ -167,14 +177,14 @@ def not_covered(analysis: Analysis) -> list[str]:
     return lines
 
 
-def reproduce(analysis: Analysis) -> Mapping[str, str]:
+def reproduce(result: Analysis | CrossCheck | Sampled) -> Mapping[str, str]:
     """What is needed to repeat the run, apart from the command."""
     found = {
-        "model file": analysis.model.path or analysis.model.name,
-        "SHA-256": analysis.model.sha256 or "none: the model was not a file",
-        "inputs": analysis.inputs.source,
-        "seed of random inputs": "" if analysis.inputs.seed is None else str(analysis.inputs.seed),
-        "versions": ", ".join(f"{key} {value}" for key, value in analysis.versions.items()),
-        "result schema": analysis.schema_version,
+        "model file": result.model.path or result.model.name,
+        "SHA-256": result.model.sha256 or "none: the model was not a file",
+        "inputs": result.inputs.source,
+        "seed of random inputs": "" if result.inputs.seed is None else str(result.inputs.seed),
+        "versions": ", ".join(f"{key} {value}" for key, value in result.versions.items()),
+        "result schema": result.schema_version,
     }
     return {key: printable(value) for key, value in found.items() if value}

@@ -59,6 +59,11 @@ def share(layer: Layer) -> float:
     return min(1.0, max(0.0, layer.error_share)) if math.isfinite(layer.error_share) else 0.0
 
 
+def seen_text(value: float) -> str:
+    """An observed number to three digits, to nearest: it is no bound."""
+    return value_text(value, abs(value) / 10)
+
+
 def has_shares(analysis: Analysis) -> bool:
     """Whether the final bound could be attributed to layers at all."""
     return any(share(layer) > 0 for layer in analysis.layers)
@@ -81,7 +86,7 @@ def underflow_text(layer: Layer, known: Limits | None) -> str:
     """What was seen of small values; empty where nothing is known."""
     if layer.smallest_value is None or layer.subnormal_share is None or known is None:
         return ""
-    least = f"smallest value other than 0: {value_text(layer.smallest_value, layer.smallest_value / 100)}"
+    least = f"smallest value other than 0: {seen_text(layer.smallest_value)}"
     if known.smallest_normal == 0.0:
         return least
     normal = f"{known.name} is normal from {bound_text(known.smallest_normal)}"
@@ -106,10 +111,8 @@ def details(analysis: Analysis, layer: Layer, known: Limits | None) -> list[tupl
         found.append(("share of the error", f"{share_text(layer.error_share)} ({parts})"))
     found.append(("range in every execution", range_text(layer)))
     if layer.largest_value is not None and layer.rms_value is not None:
-        values = f"up to {value_text(layer.largest_value, layer.largest_value / 100)}"
-        found.append(
-            ("sizes of values, float64", f"{values}, root mean square {value_text(layer.rms_value, layer.rms_value / 100)}")
-        )
+        values = f"up to {seen_text(layer.largest_value)}"
+        found.append(("sizes of values, float64", f"{values}, root mean square {seen_text(layer.rms_value)}"))
     found.append(("headroom to overflow", headroom(layer, known)))
     underflow = underflow_text(layer, known)
     if underflow:

@@ -22,6 +22,7 @@ from boundnet_reports.page.layer_words import (
     range_text,
     reach,
     relative_text,
+    seen_text,
     share,
 )
 from boundnet_reports.page.network import anchor
@@ -114,7 +115,7 @@ def _layer(analysis: Analysis, n: int, prefix: str, known: Limits | None, shares
         cells.append(Cell(share_text(layer.error_share), repr(part), bar=f"{100 * part:.2f}%" if part else None))
     for one in observed:
         error = one.errors.get(layer.name)
-        cells.append(number("-", -1.0) if error is None else number(bound_text(error), error))
+        cells.append(number("-", -1.0) if error is None else number(seen_text(error), error))
     tone = "bad" if layer.may_overflow else ""
     room = headroom(layer, known)
     size = reach(layer)

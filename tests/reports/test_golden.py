@@ -1,0 +1,115 @@
+"""What people see of one result, kept in files: a change shows in review.
+
+``BOUNDNET_UPDATE_GOLDEN=1 pytest tests/reports/test_golden.py`` writes them anew.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from checked import cross_check, violation
+from rich.console import Console
+
+from boundnet.results import Analysis, Decision
+from boundnet.results_io import from_json
+from boundnet_reports import console, html_page, markdown
+from boundnet_reports.page.views import Result
+
+FOLDER = Path(__file__).parent / "golden"
+NAN, INF = float("nan"), float("inf")
+
+
+def plain() -> Analysis:
+    """As schema 1.1 stores it, with one decision that is not proved."""
+    return from_json((FOLDER / "analysis-1.1.json").read_text())
+
+
+def odd() -> Analysis:
+    """Everything that can be missing or not finite: NaN and infinity, two outputs, one of one class, no decision in one."""
+    analysis = plain()
+    first = analysis.samples[0].outputs[0]
+    lost = replace(first, value=np.full(2, NAN), absolute_bound=np.full(2, INF), relative_bound=np.full(2, NAN))
+    one = {
+        part: np.full(1, 1.5)
+        for part in ("value", "absolute_bound", "relative_bound", "representation_error", "rounding_bound")
+    }
+    single = replace(first, name="single", **one)
+    samples = (
+        replace(analysis.samples[0], outputs=(lost, single), logits=None, decision=Decision(0, None, NAN, INF, False)),
+        replace(analysis.samples[1], outputs=(first, single), logits=None, decision=None),
+    )
+    layers = (
+        *analysis.layers[:-1],
+        replace(analysis.layers[-1], absolute_bound=INF, error_share=NAN, low=-INF, high=NAN, may_overflow=True, largest_value=INF,
+                rms_value=INF, smallest_value=None, subnormal_share=None),
+    )  # fmt: skip
+    summary = replace(analysis.summary, max_absolute_bound=INF, max_absolute_bound_in_u=INF, proved=0, total=1)
+    verdict = (
+        "NO BOUND for 1 of 2 inputs in binary32: layer 'dense_1' may overflow; class proved for 0 of 1. Give smaller inputs."
+    )
+    return replace(
+        analysis, samples=samples, layers=layers, summary=summary, verdict=verdict, warnings=("dense_1 may overflow",)
+    )
+
+
+def nothing() -> Analysis:
+    """No sample was analysed."""
+    analysis = plain()
+    summary = replace(
+        analysis.summary, max_absolute_bound=0.0, max_logit_bound=None, median_logit_bound=None, proved=0, total=0
+    )
+    return replace(analysis, samples=(), layers=(), summary=summary, verdict="BOUNDED: 0 inputs in binary32")
+
+
+RESULTS: dict[str, Callable[[], Result | list[Result]]] = {
+    "plain": plain,
+    "odd": odd,
+    "nothing": nothing,
+    "compared": lambda: [plain(), replace(plain(), arithmetic={**plain().arithmetic, "order": "sequential"})],
+    "violated": lambda: cross_check(plain(), violation("dense")),
+}
+
+
+def shown(result: Result | list[Result], kind: str) -> str:
+    if kind == "md":
+        return markdown.render(result)
+    if kind == "txt":
+        stream = io.StringIO()
+        console.report(result, Console(file=stream, width=140))
+        return stream.getvalue()
+    page = html_page.render(result)
+    page = re.sub(r"<style>.*?</style>|<script>.*?</script>", "", page, flags=re.DOTALL)
+    return re.sub(r"sha256-[^']+", "sha256-...", page)
+
+
+@pytest.mark.parametrize("kind", ["txt", "md", "html"])
+@pytest.mark.parametrize("name", RESULTS)
+def test_golden(name: str, kind: str) -> None:
+    text = shown(RESULTS[name](), kind)
+    path = FOLDER / f"{name}.{kind}"
+    if os.environ.get("BOUNDNET_UPDATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+def test_odd_results_do_not_lie() -> None:
+    """No proof, no number and no colour for what is not known."""
+    for kind in ("txt", "md", "html"):
+        text = shown(odd(), kind)
+        assert not re.search(r"[^T] PROVED|✓|✅", text)
+        assert "infinite" in text
+        assert "undefined" in text
+        text = shown(nothing(), kind)
+        assert not re.search(r"[^T] PROVED|decisions proved|✓|✅|exact\\| *(<=|≤) *0\\b", text)
+    page = shown(nothing(), "html")
+    assert "No sample was analysed: nothing is shown about any output." in page
+    assert "none known" in page
+    for text in (shown(odd(), "html"), page):
+        assert not re.search(r'"[^"]*\b(nan|inf)\b[^"]*"', text)
