@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from boundnet_keras.layers import (
     activation,
+    applications,
     attention,
     conv,
     conv_transpose,
@@ -25,6 +26,7 @@ from boundnet_keras.model import LayerSpec
 
 TABLE: Mapping[str, Rule] = {
     **activation.RULES,
+    **applications.RULES,
     **attention.RULES,
     **conv.RULES,
     **conv_transpose.RULES,
