@@ -1,6 +1,6 @@
 """How long analyses take and how sharp they are, all measured in one run.
 
-    uv run python benchmarks/run.py [--models NAME ...] [--json OUT] [--markdown OUT]
+    uv run python -m benchmarks.run [--models NAME ...] [--json OUT] [--markdown docs/benchmarks.md]
 
 For each network and arithmetic: the time of an analysis per input, as it is and as a multiple of plain float64 inference of
 the same graph; peak memory; median bounds in u of the storage format; how many classes are proved.  For each network the
@@ -30,6 +30,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 import boundnet
+from benchmarks.document import replace_section
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "models"
@@ -125,10 +126,9 @@ def _timed(command: list[str]) -> float:
     return time.perf_counter() - started
 
 
+TITLE = "Small networks"
 HEADER = """\
-# Benchmarks
-
-Written by `uv run python benchmarks/run.py --markdown docs/benchmarks.md`, all in one run on a machine with {cores} cores,
+Written by `uv run python -m benchmarks.run --markdown docs/benchmarks.md`, all in one run on a machine with {cores} cores,
 with one BLAS thread (OPENBLAS_NUM_THREADS=1).
 
 `example` is examples/digits_cnn.h5 on its test images, `digits` a network of the same kind from the developers' collection.
@@ -173,7 +173,7 @@ def main() -> None:
         "--models", nargs="+", choices=list(MODELS), default=[m for m, (p, _) in MODELS.items() if p.exists()]
     )
     parser.add_argument("--json", type=Path, help="write the figures here")
-    parser.add_argument("--markdown", type=Path, help="write the tables here")
+    parser.add_argument("--markdown", type=Path, help="replace the section in this document")
     chosen = parser.parse_args()
     tasks = [(model, label) for model in chosen.models for label in ARITHMETICS]
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
@@ -182,7 +182,8 @@ def main() -> None:
     text = markdown(figures, commands)
     print(text)
     if chosen.markdown is not None:
-        chosen.markdown.write_text(text, encoding="utf-8")
+        document = chosen.markdown.read_text(encoding="utf-8") if chosen.markdown.exists() else "# Benchmarks\n"
+        chosen.markdown.write_text(replace_section(document, TITLE, text), encoding="utf-8")
     if chosen.json is not None:
         plain = {
             "cores": os.cpu_count(),

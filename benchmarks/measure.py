@@ -1,0 +1,110 @@
+"""Analyse one network in one arithmetic; a process of its own, so that peak memory is its own.
+
+    uv run python -m benchmarks.measure NETS NAME ARITHMETIC IMAGES OUT.npz
+
+Writes bounds to OUT.npz and prints the figures as one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+
+import boundnet
+from benchmarks.cases import find_cases
+from benchmarks.macs import macs
+
+ARITHMETICS: Mapping[str, Mapping[str, Any]] = {
+    "binary32, any order": {"name": "binary32"},
+    "binary32, sequential": {"name": "binary32", "order": "sequential"},
+    "binary64, any order": {"name": "binary64"},
+    "float16 tensors, binary32 sums": {"name": "float16"},
+    "bfloat16 tensors, binary32 sums": {"name": "bfloat16"},
+}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One analysis.  Wall-clock seconds, those of inference and analysis per image; bounds in the outputs' own unit.
+
+    ``largest_bound``: of any logit (or output, where there are no logits) of any image; ``first_bound``: of the first image.
+    """
+
+    network: str
+    arithmetic: str
+    images: int
+    parameters: int
+    macs: int
+    load_seconds: float
+    inference_seconds: float
+    analysis_seconds: float
+    peak_megabytes: float
+    first_bound: float
+    largest_bound: float
+    logit_range: float
+    proved: int
+    decisions: int
+    guarantee: str
+    domain: str
+
+
+def measure(nets: Path, name: str, label: str, count: int, out: Path) -> Figures:
+    """Load, evaluate, analyse."""
+    case = find_cases(nets)[name]
+    rules = boundnet.build(**ARITHMETICS[label])
+    warm = find_cases(nets)["example"]
+    boundnet.analyze(boundnet.load(warm.model), warm.images(2), rules)  # imports, compiled kernels
+    started = time.perf_counter()
+    graph = boundnet.load(case.model)
+    loaded = time.perf_counter() - started
+    x = case.images(count)
+    inference = _inference_seconds(graph, x[:1])
+    started = time.perf_counter()
+    analysis = boundnet.analyze(graph, x, rules)
+    taken = time.perf_counter() - started
+    decisive = [sample.logits if sample.logits is not None else sample.outputs[0] for sample in analysis.samples]
+    stored = {
+        "outputs": np.stack(
+            [sample.outputs[0].value + sample.outputs[0].representation_error for sample in analysis.samples]
+        ),
+        "outputs_bound": np.stack([sample.outputs[0].rounding_bound for sample in analysis.samples]),
+        "logits": np.stack([item.value for item in decisive]),
+        "logits_bound": np.stack([item.absolute_bound for item in decisive]),
+    }
+    np.savez(out, **stored)  # type: ignore[arg-type]
+    largest = stored["logits_bound"].reshape(len(x), -1).max(axis=1)
+    return Figures(
+        name, label, len(x), graph.parameters, macs(graph), loaded, inference, taken / len(x),
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0, float(largest[0]), float(largest.max()),
+        float(np.ptp(stored["logits"][0])), analysis.summary.proved, analysis.summary.total, analysis.guarantee,
+        analysis.domain.used,
+    )  # fmt: skip
+
+
+def _inference_seconds(graph: boundnet.LayerGraph, x: Any) -> float:
+    """Best of a few float64 evaluations of one image."""
+    best, spent = float("inf"), 0.0
+    for _ in range(7):
+        started = time.perf_counter()
+        graph.evaluate([x])
+        taken = time.perf_counter() - started
+        best, spent = min(best, taken), spent + taken
+        if spent > 10.0:
+            break
+    return best
+
+
+if __name__ == "__main__":
+    nets, name, label, count, out = sys.argv[1:]
+    print(json.dumps(asdict(measure(Path(nets), name, label, int(count), Path(out)))))
