@@ -20,6 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 SQUASHING = ("softmax", "sigmoid")
+RUNS = ("each", "batch", "graph")
 
 
 def in_float64(model: Any) -> Any:
@@ -56,11 +57,9 @@ def logits_of(model: Any) -> Any:
 
 def runs(model: Any, x: np.ndarray) -> dict[str, np.ndarray]:
     """Results of the three versions, (images, ...)."""
-    return {
-        "each": np.concatenate([np.asarray(model(image[None], training=False)) for image in x]),
-        "batch": np.asarray(model(x, training=False)),
-        "graph": model.predict(x, batch_size=len(x), verbose=0),
-    }
+    each = np.concatenate([np.asarray(model(image[None], training=False)) for image in x])
+    batch = np.asarray(model(x, training=False))
+    return dict(zip(RUNS, (each, batch, model.predict(x, batch_size=len(x), verbose=0)), strict=True))
 
 
 def main() -> None:

@@ -30,11 +30,11 @@ import numpy as np
 
 from benchmarks.cases import Case, find_cases
 from benchmarks.document import replace_section
+from benchmarks.keras_runs import RUNS
 from benchmarks.measure import ARITHMETICS
 
 KERAS_CONFORMS = "binary32, any order"
 """The arithmetic that covers Keras in float32 on a CPU."""
-RUNS = ("each", "batch", "graph")
 Row = dict[str, Any]
 
 
