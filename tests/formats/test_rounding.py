@@ -77,6 +77,24 @@ def test_binary32_and_16_against_numpy(seed: int) -> None:
     assert same(BINARY64.round(x), x)
 
 
+def test_binary32_by_cast_is_binary32_by_arithmetic() -> None:
+    """BINARY32 uses the processor's cast; the same format under another name does not."""
+    slow = Format("same", 24, -126, 127)
+    rng = np.random.default_rng(7)
+    bits = rng.integers(0, 2**64, size=200_000, dtype=np.uint64).view(np.float64)
+    bits = bits[~np.isnan(bits)]
+    floats = rng.integers(0, 2**32, size=50_000, dtype=np.uint64).astype(np.uint32).view(np.float32)
+    floats = floats[np.isfinite(floats)]
+    up = np.nextafter(floats, np.float32(np.inf)).astype(np.float64)
+    middles = 0.5 * floats.astype(np.float64) + 0.5 * up
+    tiny = rng.integers(-200, 200, size=5000) * 2.0**-151
+    edges = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, BINARY32.largest, 3.4028235677973366e38, 3.402823567797337e38])
+    x = np.concatenate([bits, middles, np.nextafter(middles, np.inf), np.nextafter(middles, -np.inf), tiny, edges, -edges])
+    ours, theirs = BINARY32.round(x), slow.round(x)
+    assert same(ours, theirs)
+    assert np.array_equal(np.signbit(ours), np.signbit(theirs))
+
+
 @pytest.mark.parametrize("fmt", [E4M3FN, E5M2, BFLOAT16, BINARY16, TF32, float_format(3, 4), fixed_format(4, 3)], ids=str)
 def test_directions_bracket_and_are_neighbours(fmt: Format) -> None:
     rng = np.random.default_rng(1)
