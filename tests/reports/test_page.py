@@ -199,11 +199,17 @@ def test_guarantees_keep_their_words(analysis: Analysis) -> None:
         assert "✅" not in markdown.render(other)
 
 
-@given(st.text(max_size=30), st.integers(3, 20))
-def test_short_names(text: str, room: int) -> None:
+@given(st.text(max_size=60), st.floats(4, 20))
+def test_short_names(text: str, room: float) -> None:
     short = shorten(text, room)
-    assert len(short) <= room
-    assert short == text or "…" in short
+    assert short == text or ("…" in short and len(short) < len(text))
+    assert len(short) <= max(3, room / 0.35)
+
+
+def test_names_that_fit_are_whole() -> None:
+    assert shorten("conv_dw_1_relu", 10) == "conv_dw_1_relu"
+    assert shorten("batch_normalization_12", 9).startswith("batch")
+    assert shorten("batch_normalization_12", 9).endswith("_12")
 
 
 @given(st.text(alphabet="a|`*_[]()<>@#\\&:/w.\n", max_size=30))

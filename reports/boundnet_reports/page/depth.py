@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from boundnet.figures import bound_text, floor_text, printable, share_text
+from boundnet.figures import bound_text, count_text, floor_text, printable, share_text
 from boundnet.results import Analysis, Layer
 from boundnet_reports.page.layer_words import (
     Limits,
@@ -24,6 +24,8 @@ from boundnet_reports.page.layer_words import (
 from boundnet_reports.page.plots import Band, Level, Series, magnitudes
 
 MOST_BARS = 12
+SMALLEST_BAR = 0.001
+"""Shares below are drawn together."""
 
 
 @dataclass(frozen=True)
@@ -125,12 +127,13 @@ def share_bars(analysis: Analysis) -> list[Bar]:
     order = sorted(range(len(analysis.layers)), key=lambda n: -share(analysis.layers[n]))
     order = [n for n in order if share(analysis.layers[n]) > 0]
     longest = share(analysis.layers[order[0]])
-    bars = [_bar(analysis.layers[n], n, longest) for n in order[:MOST_BARS]]
-    rest = [analysis.layers[n] for n in order[MOST_BARS:]]
+    shown = [n for n in order[:MOST_BARS] if share(analysis.layers[n]) >= SMALLEST_BAR or n == order[0]]
+    bars = [_bar(analysis.layers[n], n, longest) for n in shown]
+    rest = [analysis.layers[n] for n in order[len(shown) :]]
     if rest:
         rounding, linear = sum(map(_rounding, rest)), sum(map(_linearisation, rest))
         text = share_text(rounding + linear)
-        bars.append(Bar(f"{len(rest)} others", None, _width(rounding, longest), _width(linear, longest), text, ""))
+        bars.append(Bar(count_text(len(rest), "other"), None, _width(rounding, longest), _width(linear, longest), text, ""))
     return bars
 
 

@@ -19,7 +19,7 @@ STEPS = (0.001, 0.01, 0.05, 0.15, 0.35)
 """Shares at which the colour changes."""
 LEGEND = ("< 0.1 %", "0.1 to 1 %", "1 to 5 %", "5 to 15 %", "15 to 35 %", "> 35 %")
 
-WIDE, NARROW = 1040.0, 350.0
+WIDE, NARROW = 1060.0, 350.0
 _MANY = 48
 """With more boxes than these they are drawn smaller."""
 
@@ -102,7 +102,7 @@ class _Pen:
         return element(
             "svg", element("g", strokes, class_="edges"), boxes,
             viewBox=f"0 0 {layout.width:.0f} {layout.height:.0f}", width=layout.width, height=layout.height,
-            role="group", aria_label=f"Network drawn as boxes and arrows: {len(drawn.boxes)} boxes",
+            class_="small" if size.height < 30 else None, role="group", aria_label=f"Network drawn as boxes and arrows: {len(drawn.boxes)} boxes",
         )  # fmt: skip
 
     def _box(self, box: Box, size: Size, at: tuple[float, float], nested: str | None) -> Markup:
@@ -114,7 +114,7 @@ class _Pen:
                  "end": bool(self.outputs.intersection(box.nodes) or self.inputs.intersection(box.nodes))}  # fmt: skip
         classes = ["box", colour(total) if self.shares else "s0", *(name for name, holds in flags.items() if holds)]
         tall = size.height > 30
-        room = int((size.width - 6) / (6.9 if tall else 6.4)) - (1 if overflow else 0)
+        room = (size.width - 8) / (11 if tall else 10) - (1 if overflow else 0)
         label = ("⚠" if overflow else "") + shorten(printable(box.label), room)
         parts = [element("title", self._title(box, layers))]
         if box.fold is not None:
@@ -147,12 +147,19 @@ class _Pen:
         return "\n".join(lines)
 
 
-def shorten(text: str, room: int) -> str:
-    """``text`` in at most ``room`` characters; the middle goes first, because names end in numbers."""
-    if len(text) <= room:
+def shorten(text: str, room: float) -> str:
+    """``text`` where it fits ``room`` (in units of the type size), else without its middle: names end in numbers."""
+    if _width(text) <= room:
         return text
-    tail = max(1, (room - 1) // 2)
-    return f"{text[: max(1, room - 1 - tail)]}…{text[-tail:]}"
+    keep = len(text) - 1
+    while keep > 2 and _width(text[: keep - keep // 2] + "…" + text[-(keep // 2) :]) > room:
+        keep -= 1
+    return f"{text[: keep - keep // 2]}…{text[-(keep // 2) :]}"
+
+
+def _width(text: str) -> float:
+    """About how wide bold type is, in units of its size."""
+    return sum(0.9 if c in "mwMW@" or ord(c) > 0x2E80 else 0.35 if c in "fijlrtI.,:;|!'()[] " else 0.62 for c in text)
 
 
 def _path(points: list[tuple[float, float]]) -> str:
