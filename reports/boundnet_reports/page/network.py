@@ -102,7 +102,8 @@ class _Pen:
         return element(
             "svg", element("g", strokes, class_="edges"), boxes,
             viewBox=f"0 0 {layout.width:.0f} {layout.height:.0f}", width=layout.width, height=layout.height,
-            class_="small" if size.height < 30 else None, role="group", aria_label=f"Network drawn as boxes and arrows: {len(drawn.boxes)} boxes",
+            class_="small" if size.height < 30 else None, role="group",
+            aria_label=f"Network drawn as boxes and arrows: {len(drawn.boxes)} boxes",
         )  # fmt: skip
 
     def _box(self, box: Box, size: Size, at: tuple[float, float], nested: str | None) -> Markup:
@@ -151,7 +152,7 @@ def shorten(text: str, room: float) -> str:
     """``text`` where it fits ``room`` (in units of the type size), else without its middle: names end in numbers."""
     if _width(text) <= room:
         return text
-    keep = len(text) - 1
+    keep = max(2, len(text) - 2)
     while keep > 2 and _width(text[: keep - keep // 2] + "…" + text[-(keep // 2) :]) > room:
         keep -= 1
     return f"{text[: keep - keep // 2]}…{text[-(keep // 2) :]}"
