@@ -23,7 +23,7 @@ def _round(state: Any) -> Any:
     return (p1 >> _HALF) ^ x1 ^ k0, p1 & _LOW, (p0 >> _HALF) ^ x3 ^ k1, p0 & _LOW, (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
 
 
-_step = numba.njit(_round)
+_step = numba.njit(forceinline=True)(_round)
 
 
 def _philox4x32(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> tuple[Any, Any, Any, Any]:
@@ -33,7 +33,7 @@ def _philox4x32(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> tuple[A
     return np.uint32(x[0]), np.uint32(x[1]), np.uint32(x[2]), np.uint32(x[3])
 
 
-philox4x32 = numba.njit(cache=True)(_philox4x32)
+philox4x32 = numba.njit(cache=True, forceinline=True)(_philox4x32)
 """``philox4x32(c0, c1, c2, c3, k0, k1) -> (x0, x1, x2, x3)``, all uint32: four independent uniform words per counter.
 
 A numba function for other kernels, where LLVM inlines it.  Counter ``c`` says which draw it is, key ``k`` is the seed.

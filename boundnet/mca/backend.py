@@ -92,12 +92,18 @@ class Execution(Protocol):
         notes: what a reader should know.
     """
 
-    title: str
-    graph: LayerGraph
-    arithmetic: Arithmetic
-    rows: Sequence[str]
-    random: bool
-    notes: Sequence[str]
+    @property
+    def title(self) -> str: ...
+    @property
+    def graph(self) -> LayerGraph: ...
+    @property
+    def arithmetic(self) -> Arithmetic: ...
+    @property
+    def rows(self) -> Sequence[str]: ...
+    @property
+    def random(self) -> bool: ...
+    @property
+    def notes(self) -> Sequence[str]: ...
 
     def run(self, inputs: Sequence[Array], first: int) -> Iterator[tuple[str, Array]]:
         """Run a chunk of inputs; input ``first + i`` is the i-th of the chunk, whatever the chunk.

@@ -1,0 +1,1 @@
+"""The built-in engine: executes the graph operation by operation in a given Arithmetic, vectorised across runs."""

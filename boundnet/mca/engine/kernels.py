@@ -1,0 +1,297 @@
+"""The engine's loops: elementwise operations and sums of products, for all runs at once.
+
+Noise is a function of (run, input, element, step) and the seed (:mod:`boundnet.philox`), so that neither chunks nor threads
+matter.  ``lanes`` are pairs of a run and an input, as ``run + 2**32 input``; ``draw`` = (lanes, first element, step, key)
+says which numbers an operation draws.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from boundnet.mca.engine.scalars import (
+    fused_odd,
+    inexact,
+    inexact_result,
+    narrow,
+    nearest,
+    njit,
+    product_odd,
+    quotient_odd,
+    stochastic,
+    sum_odd,
+    to32,
+    truncated,
+)
+from boundnet.philox import philox4x32
+
+NEAREST, ODD, ZERO, STOCHASTIC, RR, PB, MCA = range(7)
+"""Ways of rounding: to nearest from binary64, to nearest from an odd rounding, toward zero, stochastic, and MCA's modes."""
+
+ADD, MULTIPLY, DIVIDE, STORE = range(4)
+"""Elementwise operations; STORE rounds the first operand."""
+
+_BLOCK = 256
+_HALF, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
+loop = numba.njit(error_model="numpy")
+
+
+@njit
+def _plain(op, a, b):  # type: ignore[no-untyped-def]
+    if op == 0:
+        return a + b
+    if op == 1:
+        return a * b
+    return a / b if op == 2 else a
+
+
+@njit
+def _odd(op, a, b):  # type: ignore[no-untyped-def]
+    if op == 0:
+        return sum_odd(a, b)
+    if op == 1:
+        return product_odd(a, b)
+    return quotient_odd(a, b) if op == 2 else a
+
+
+@njit
+def _one(op, mode, a, b, r, q, s, scale, keep):  # type: ignore[no-untyped-def]
+    """One operation, drawing from the pairs of words ``r`` and ``q``."""
+    if mode == 0:
+        return narrow(_plain(op, a, b), s)
+    if mode == 1:
+        return nearest(_odd(op, a, b), s)
+    if mode == 2:
+        return truncated(_odd(op, a, b), s)
+    if mode == 3:
+        return stochastic(_plain(op, a, b), r & _LOW, s)
+    if mode == 4:
+        return nearest(inexact_result(_plain(op, a, b), r & _LOW, scale, keep), s)
+    value = _plain(op, inexact(a, r & _LOW, scale), inexact(b, r >> _HALF, scale))
+    return nearest(value if mode == 5 else inexact(value, q & _LOW, scale), s)
+
+
+@njit
+def _pair(who, element, step, key):  # type: ignore[no-untyped-def]
+    """Four words for one lane, two by two."""
+    a, b, c, d = philox4x32(np.uint32(who & _LOW), np.uint32(who >> _HALF), element, step, key[0], key[1])
+    return np.uint64(a) | (np.uint64(b) << _HALF), np.uint64(c) | (np.uint64(d) << _HALF)
+
+
+@numba.njit(cache=True, error_model="numpy", parallel=True)
+def elementwise(op, mode, a, b, out, draw, s, scale, keep):  # type: ignore[no-untyped-def]
+    """out = a op b, all (lanes, elements)."""
+    who, first, step, key = draw
+    for lane in numba.prange(out.shape[0]):
+        r, q = np.uint64(0), np.uint64(0)
+        for e in range(out.shape[1]):
+            if mode >= 3:
+                r, q = _pair(who[lane], np.uint32(first + e), np.uint32(step), key)
+            out[lane, e] = _one(op, mode, a[lane, e], b[lane, e], r, q, s, scale, keep)
+
+
+@loop
+def _fill(first, second, who, element, step, key):  # type: ignore[no-untyped-def]
+    """Two pairs of words for every lane."""
+    for i in range(len(who)):
+        r, q = _pair(who[i], element, step, key)
+        first[i] = r
+        second[i] = q
+
+
+@loop
+def _row_f32(acc, x, w):  # type: ignore[no-untyped-def]
+    for i in range(len(acc)):
+        acc[i] = to32(acc[i] + to32(x[i] * w))
+
+
+@loop
+def _row_f64(acc, x, w):  # type: ignore[no-untyped-def]
+    for i in range(len(acc)):
+        acc[i] = acc[i] + x[i] * w
+
+
+@loop
+def _row_nearest(acc, x, w, s):  # type: ignore[no-untyped-def]
+    for i in range(len(acc)):
+        acc[i] = nearest(acc[i] + nearest(x[i] * w, s), s)
+
+
+@loop
+def _row_odd(acc, x, w, s):  # type: ignore[no-untyped-def]
+    for i in range(len(acc)):
+        acc[i] = nearest(sum_odd(acc[i], nearest(product_odd(x[i], w), s)), s)
+
+
+@loop
+def _row_zero(acc, x, w, s):  # type: ignore[no-untyped-def]
+    for i in range(len(acc)):
+        acc[i] = truncated(sum_odd(acc[i], truncated(product_odd(x[i], w), s)), s)
+
+
+@loop
+def _row_fused(acc, x, w, mode, s):  # type: ignore[no-untyped-def]
+    for i in range(len(acc)):
+        r = fused_odd(x[i], w, acc[i])
+        acc[i] = truncated(r, s) if mode == 2 else nearest(r, s)
+
+
+@loop
+def _row_stochastic(acc, x, w, r, s):  # type: ignore[no-untyped-def]
+    for i in range(len(acc)):
+        acc[i] = stochastic(acc[i] + stochastic(x[i] * w, r[i] & _LOW, s), r[i] >> _HALF, s)
+
+
+@loop
+def _row_rr32(acc, x, w, r, scale, keep):  # type: ignore[no-untyped-def]
+    for i in range(len(acc)):
+        p = to32(inexact_result(x[i] * w, r[i] & _LOW, scale, keep))
+        acc[i] = to32(inexact_result(acc[i] + p, r[i] >> _HALF, scale, keep))
+
+
+@loop
+def _row_rr(acc, x, w, products, r, s, scale, keep):  # type: ignore[no-untyped-def]
+    for i in range(len(acc)):
+        p = nearest(inexact_result(x[i] * w, r[i] & _LOW, scale, keep), s) if products else x[i]
+        acc[i] = nearest(inexact_result(acc[i] + p, r[i] >> _HALF, scale, keep), s)
+
+
+@loop
+def _row_pb32(acc, x, w, r, q, scale):  # type: ignore[no-untyped-def]
+    for i in range(len(acc)):
+        p = to32(inexact(x[i], r[i] & _LOW, scale) * inexact(w, r[i] >> _HALF, scale))
+        acc[i] = to32(inexact(acc[i], q[i] & _LOW, scale) + inexact(p, q[i] >> _HALF, scale))
+
+
+@loop
+def _row_pb(acc, x, w, products, r, q, s, scale):  # type: ignore[no-untyped-def]
+    for i in range(len(acc)):
+        p = x[i]
+        if products:
+            p = nearest(inexact(p, r[i] & _LOW, scale) * inexact(w, r[i] >> _HALF, scale), s)
+        acc[i] = nearest(inexact(acc[i], q[i] & _LOW, scale) + inexact(p, q[i] >> _HALF, scale), s)
+
+
+@loop
+def _row_mca32(acc, x, w, r, q, z, scale):  # type: ignore[no-untyped-def]
+    for i in range(len(acc)):
+        p = inexact(x[i], r[i] & _LOW, scale) * inexact(w, r[i] >> _HALF, scale)
+        p = to32(inexact(p, q[i] & _LOW, scale))
+        total = inexact(acc[i], q[i] >> _HALF, scale) + inexact(p, z[i] & _LOW, scale)
+        acc[i] = to32(inexact(total, z[i] >> _HALF, scale))
+
+
+@loop
+def _row_mca(acc, x, w, products, r, q, z, s, scale):  # type: ignore[no-untyped-def]
+    for i in range(len(acc)):
+        p = x[i]
+        if products:
+            p = inexact(p, r[i] & _LOW, scale) * inexact(w, r[i] >> _HALF, scale)
+            p = nearest(inexact(p, q[i] & _LOW, scale), s)
+        total = inexact(acc[i], q[i] >> _HALF, scale) + inexact(p, z[i] & _LOW, scale)
+        acc[i] = nearest(inexact(total, z[i] >> _HALF, scale), s)
+
+
+@loop
+def _leaves(idx, value, base, weights, span, cin, offset, column):  # type: ignore[no-untyped-def]
+    """Input rows and weights of one output's leaves in document order; returns how many there are."""
+    n = 0
+    for k in range(span[0], span[1]):
+        start = base[k // cin]
+        if start >= 0:
+            idx[n] = start + offset + k % cin
+            value[n] = weights[k, column]
+            n += 1
+    return n
+
+
+@loop
+def _leaf(mode, fused, products, k, acc, x, w, words, who, element, step, key, s, scale, keep):  # type: ignore[no-untyped-def]
+    """The accumulators of a block of lanes take their k-th leaf."""
+    native = products and s.kind == 0  # no branch on the format in the loop
+    a, b, c, d = words
+    if fused:
+        _row_fused(acc, x, w, mode, s)
+    elif mode == 0:
+        if s.kind == 0:
+            _row_f32(acc, x, w)
+        elif s.kind == 1:
+            _row_f64(acc, x, w)
+        else:
+            _row_nearest(acc, x, w, s)
+    elif mode == 1:
+        _row_odd(acc, x, w, s)
+    elif mode == 2:
+        _row_zero(acc, x, w, s)
+    elif mode <= 4:
+        # Two words a leaf: one counter serves two leaves.
+        if k % 2 == 0:
+            _fill(a, b, who, element, np.uint32(step + k // 2), key)
+        r = a if k % 2 == 0 else b
+        if mode == 3:
+            _row_stochastic(acc, x, w, r, s)
+        elif native:
+            _row_rr32(acc, x, w, r, scale, keep)
+        else:
+            _row_rr(acc, x, w, products, r, s, scale, keep)
+    elif mode == 5:
+        _fill(a, b, who, element, np.uint32(step + k), key)
+        if native:
+            _row_pb32(acc, x, w, a, b, scale)
+        else:
+            _row_pb(acc, x, w, products, a, b, s, scale)
+    else:
+        # Six words a leaf: three counters serve two leaves.
+        first = np.uint32(step + 3 * (k // 2))
+        if k % 2 == 0:
+            _fill(a, b, who, element, first, key)
+            _fill(c, d, who, element, np.uint32(first + 1), key)
+            r, q, z = a, b, c
+        else:
+            _fill(a, b, who, element, np.uint32(first + 2), key)
+            r, q, z = d, a, b
+        if native:
+            _row_mca32(acc, x, w, r, q, z, scale)
+        else:
+            _row_mca(acc, x, w, products, r, q, z, s, scale)
+
+
+@numba.njit(cache=True, error_model="numpy", parallel=True)
+def inner(mode, fused, products, x, out, plan, span, bias, bias_at, draw, s, scale, keep):  # type: ignore[no-untyped-def]
+    """Sums of products, one accumulator each, leaves in document order.
+
+    Args:
+        x: (inputs, lanes); out: (outputs, lanes).
+        plan: (base (cells, positions), which weights each cell has, weights (sets, leaves, columns), cin, group size).
+        span: leaves from .. to of the document order, cells in the padding left out.
+        bias: (outputs,); ``bias_at``: 0 for none, 1 where the accumulator starts from it, 2 where it is added last.
+    """
+    base, chosen, weights, cin, per = plan
+    who, first, step, key = draw
+    cout, lanes = weights.shape[2], x.shape[1]
+    for o in numba.prange(out.shape[0]):
+        cell, column = o // cout, o % cout
+        idx = np.empty(span[1] - span[0], np.int64)
+        value = np.empty(span[1] - span[0], np.float64)
+        n = _leaves(idx, value, base[cell], weights[chosen[cell]], span, cin, (column // per) * cin, column)
+        element = np.uint32(first + o)
+        buffer = np.empty((4, _BLOCK), np.uint64)
+        for lo in range(0, lanes, _BLOCK):
+            hi = min(lo + _BLOCK, lanes)
+            acc, ids = out[o, lo:hi], who[lo:hi]
+            words = (buffer[0], buffer[1], buffer[2], buffer[3])
+            acc[:] = bias[o] if bias_at == 1 else 0.0
+            for k in range(n):
+                row = x[idx[k], lo:hi]
+                _leaf(mode, fused, products, k, acc, row, value[k], words, ids, element, step, key, s, scale, keep)
+            if bias_at == 2:
+                last = np.uint32(step + 2 * (span[1] - span[0]))
+                for i in range(hi - lo):
+                    r, q = _pair(ids[i], element, last, key)
+                    acc[i] = _one(0, mode, acc[i], bias[o], r, q, s, scale, keep)
+
+
+def steps_of(leaves: int) -> int:
+    """How many steps :func:`inner` may draw for a sum of ``leaves``."""
+    return 2 * leaves + 1

@@ -1,0 +1,320 @@
+"""The machine that executes op programs in the engine's arithmetic: every operation rounded, all runs at once.
+
+Values are float64 arrays (lanes, *shape) of numbers of the formats; literals are scalars.  What the Arithmetic leaves open
+is settled (:func:`settled`): document order, no fused operations unless asked for, bias last, gradual underflow.
+Elementary functions are binary64's, rounded once more; no noise touches them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from boundnet.arithmetic import SEQUENTIAL, Arithmetic
+from boundnet.elementary import VECTOR
+from boundnet.errors import FormatError
+from boundnet.formats import Format
+from boundnet.machines import errorfree
+from boundnet.maps import LinearMap
+from boundnet.mca.engine import kernels
+from boundnet.mca.engine.gather import Gather, gather
+from boundnet.mca.engine.scalars import Spec, spec
+from boundnet.philox import key_of
+from boundnet.rounding import Array
+
+NATIVE = 25
+"""Most significant bits for which rounding a binary64 result once more is rounding the exact one."""
+
+
+def settled(arithmetic: Arithmetic) -> Arithmetic:
+    """The engine's own choices within ``arithmetic``: an Arithmetic that conforms to it.
+
+    Raises:
+        FormatError: the engine can't execute it; says what it can.
+    """
+    a = arithmetic
+    rounding = "nearest" if a.rounding == "any" else a.rounding
+    order = SEQUENTIAL if a.order.kind == "any" else a.order
+    bias = "last" if a.bias == "any" else a.bias
+    fma = "no" if a.fma == "either" else a.fma
+    below = "gradual" if a.subnormals == "either" else a.subnormals
+    found = replace(a, rounding=rounding, order=order, bias=bias, fma=fma, subnormals=below)
+    for fmt in (a.storage, a.accumulate):
+        _supported(fmt, found)
+    if found.functions.name == "correctly-rounded":
+        raise FormatError("the built-in engine does not round elementary functions correctly: choose another table of them")
+    return found
+
+
+def _supported(fmt: Format, a: Arithmetic) -> None:
+    simple = a.rounding == "nearest" and a.perturbation is None
+    if not fmt.is_fixed and fmt.emin < -510:
+        if fmt.precision != 53 or not simple or a.fma == "yes" or a.subnormals != "gradual":
+            raise FormatError(
+                f"the built-in engine runs {fmt.name} only as binary64, to nearest, unfused and without perturbation; "
+                "for perturbed binary64 use --backend verificarlo"
+            )
+        return
+    most = 48 if fmt.is_fixed else 51
+    plain = a.rounding in ("nearest", "toward_zero") and a.perturbation is None
+    if fmt.precision > most or (fmt.precision > NATIVE and not plain):
+        raise FormatError(
+            f"the built-in engine can't run {fmt.name} like that: at most {most} significant bits, and {NATIVE} where "
+            "rounding is stochastic or perturbed"
+        )
+    split = fmt.precision > NATIVE or a.rounding == "toward_zero" or a.fma == "yes"
+    if split and not fmt.is_fixed and fmt.emin < -254:
+        raise FormatError(
+            f"the built-in engine can't run {fmt.name} like that: at most 9 exponent bits where more than {NATIVE} "
+            "significant bits, rounding toward zero or fused operations need exact products split in two"
+        )
+    if a.fma == "yes" and (fmt.precision > NATIVE or not (a.perturbation is None and a.rounding != "stochastic")):
+        raise FormatError(f"the built-in engine fuses only deterministic operations of at most {NATIVE} bits: give --fma no")
+
+
+class EngineMachine:
+    """Executes programs for the lanes (run, input) it was made for.
+
+    Args:
+        arithmetic: as :func:`settled` returns it.
+        lanes: run + 2**32 * input of every lane, uint64.
+        seed: of all noise.
+    """
+
+    def __init__(self, arithmetic: Arithmetic, lanes: npt.NDArray[np.uint64], seed: int) -> None:
+        self.arithmetic, self.lanes = arithmetic, np.ascontiguousarray(lanes)
+        self._key = key_of(seed)
+        flush = arithmetic.subnormals != "gradual"
+        self._accumulate, self._storage = spec(arithmetic.accumulate, flush), spec(arithmetic.storage, flush)
+        self._daz = arithmetic.accumulate.smallest_normal if arithmetic.subnormals == "ftz+daz" else 0.0
+        p = arithmetic.perturbation
+        wide = max(arithmetic.accumulate.precision, arithmetic.storage.precision)
+        native = arithmetic.accumulate.precision == 53 or wide <= NATIVE
+        if p is not None:
+            self._mode = {"rr": kernels.RR, "pb": kernels.PB, "mca": kernels.MCA}[p.mode]
+        elif arithmetic.rounding == "nearest":
+            self._mode = kernels.NEAREST if native else kernels.ODD
+        else:
+            self._mode = kernels.ZERO if arithmetic.rounding == "toward_zero" else kernels.STOCHASTIC
+        self._scale = 2.0 ** (1 - p.precision - 32) if p else 0.0
+        self._keep = np.uint64((1 << (53 - p.precision)) - 1 if p else 0)
+        self._gathers: dict[int, tuple[LinearMap, Gather | None]] = {}
+        self._first, self._step = 0, 0
+
+    def enter(self, first: int) -> None:
+        """Begin an op whose elements are numbered from ``first``."""
+        self._first, self._step = first, 0
+
+    # --- scalar protocol ------------------------------------------------------------------------------------------------
+
+    def constant(self, value: float) -> Array:
+        return self.cast(np.asarray(value, dtype=np.float64))[()]
+
+    def parameter(self, value: Array) -> Array:
+        """A weight for every lane: each run computes with it anew."""
+        stored = self.cast(value)
+        return np.broadcast_to(stored, (len(self.lanes), *stored.shape))
+
+    def cast(self, value: Array) -> Array:
+        """An exact number stored: rounded once to nearest (toward zero where the machine does), perhaps flushed."""
+        rules = self.arithmetic
+        rounded = rules.storage.round(value, "toward_zero" if rules.rounding == "toward_zero" else "nearest")
+        kept = rounded == value
+        tiny = (np.abs(value) < rules.accumulate.smallest_normal) & (rules.subnormals != "gradual") & ~kept
+        return self._read(np.where(tiny, 0.0, rounded))
+
+    def add(self, a: Array, b: Array) -> Array:
+        return self.store(self._apply(kernels.ADD, a, b))
+
+    def sub(self, a: Array, b: Array) -> Array:
+        return self.add(a, np.negative(b))
+
+    def mul(self, a: Array, b: Array) -> Array:
+        return self.store(self._apply(kernels.MULTIPLY, a, b))
+
+    def div(self, a: Array, b: Array) -> Array:
+        return self.store(self._apply(kernels.DIVIDE, a, b))
+
+    def maximum(self, a: Array, b: Array) -> Array:
+        return np.asarray(np.maximum(*self._aligned(a, b)))
+
+    def minimum(self, a: Array, b: Array) -> Array:
+        return np.asarray(np.minimum(*self._aligned(a, b)))
+
+    def absolute(self, a: Array) -> Array:
+        return np.abs(a)
+
+    def negative(self, a: Array) -> Array:
+        return np.negative(a)
+
+    def where(self, x: Array, threshold: float, above: Array, below: Array, apart: Any = None) -> Array:
+        x, above, below = self._aligned(x, above, below)
+        return np.where(x >= self.constant(threshold), above, below)
+
+    def function(self, name: str, a: Array) -> Array:
+        """Binary64's function rounded to the accumulator; a square root is correctly rounded."""
+        a = self._full(a)
+        with np.errstate(all="ignore"):
+            value = VECTOR[name](a)
+            if name == "sqrt" and self._mode in (kernels.ODD, kernels.ZERO):
+                value = errorfree.to_odd(*errorfree.root(a))
+        return self.store(self._rounded(value, self._accumulate))
+
+    # --- sums -----------------------------------------------------------------------------------------------------------
+
+    def inner_product(self, linear: LinearMap, x: Array, bias: Array | None) -> Array:
+        """L x + bias, stored: the accumulator starts from 0 (or the bias) and takes its leaves one by one."""
+        place = self.arithmetic.bias
+        if bias is None:
+            return self.store(self._sum(linear, x, None, 0))
+        stored = np.broadcast_to(self.cast(bias), linear.output_shape)
+        if place == "separate":
+            return self.add(self.store(self._sum(linear, x, None, 0)), self.parameter(bias))
+        return self.store(self._sum(linear, x, stored, 1 if place == "first" else 2))
+
+    def sum_of_products(self, pairs: Sequence[tuple[Array, Array | None]]) -> Array:
+        """Sum of a * b over ``pairs`` (of a alone where b is None), stored once."""
+        shape = np.broadcast_shapes(*(np.shape(v) for pair in pairs for v in pair if v is not None))
+
+        def full(value: Array) -> Array:
+            return np.broadcast_to(value, shape)
+
+        parts = [full(a) if b is None else (full(a), full(b)) for a, b in pairs]
+
+        def run(start: int, stop: int) -> Array:
+            total = np.zeros(shape)
+            for part in parts[start:stop]:
+                total = self._take(total, part) if isinstance(part, tuple) else self._apply(kernels.ADD, total, part)
+            return total
+
+        return self.store(self._ordered(len(parts), run))
+
+    def mean(self, linear: LinearMap, x: Array, cells: Array) -> Array:
+        """The sum over windows divided by ``cells``, stored."""
+        return self.div(self._sum(linear, x, None, 0, products=False), self.parameter(cells))
+
+    def _take(self, total: Array, part: tuple[Array, Array]) -> Array:
+        """total + a * b."""
+        if self.arithmetic.fma == "yes":
+            a, b = np.broadcast_arrays(*part)
+            return self._rounded(errorfree.to_odd(*errorfree.two_sum(a * b, total)), self._accumulate)
+        return self._apply(kernels.ADD, total, self._apply(kernels.MULTIPLY, *part))
+
+    def _sum(self, linear: LinearMap, x: Array, bias: Array | None, bias_at: int, products: bool = True) -> Array:
+        """L x + bias in the accumulator."""
+        table = self._gather(linear)
+        shape = (len(self.lanes), *linear.output_shape)
+        if table is None:
+            return self._generic(linear, x, bias, bias_at)
+        if linear.input_shape == linear.output_shape == ():
+            x = x.reshape(len(x), 1)
+        columns = np.ascontiguousarray(x.reshape(len(x), -1).T)
+        size = int(np.prod(linear.output_shape, dtype=np.int64))
+        flat = np.zeros(0) if bias is None else np.ascontiguousarray(bias, dtype=np.float64).reshape(-1)
+        plan = (table.base, table.chosen, table.weights, table.cin, table.per)
+        several = self.arithmetic.order.kind != "sequential"
+
+        def run(start: int, stop: int) -> Array:
+            out = np.empty((size, len(x)))
+            at = 0 if several else bias_at
+            add_up: Any = kernels.inner
+            add_up(self._mode, self.arithmetic.fma == "yes", products, columns, out, plan, (start, stop), flat, at,
+                          self._draw(kernels.steps_of(stop - start)), self._accumulate, self._scale, self._keep)  # fmt: skip
+            return np.asarray(out.T).reshape(shape)
+
+        total = self._ordered(table.leaves, run)
+        if several and bias is not None:
+            full = np.broadcast_to(bias, shape)
+            total = self._apply(kernels.ADD, *((full, total) if bias_at == 1 else (total, full)))
+        return total
+
+    def _generic(self, linear: LinearMap, x: Array, bias: Array | None, bias_at: int) -> Array:
+        """The same for a map that is known only by its leaves."""
+        shape = (len(self.lanes), *linear.output_shape)
+        parts = [(np.broadcast_to(a, shape), np.broadcast_to(w, shape)) for a, w in linear.with_kernel(self.cast).leaves(x)]
+        full = None if bias is None else np.broadcast_to(bias, shape)
+
+        def run(start: int, stop: int) -> Array:
+            total = np.zeros(shape) if full is None or bias_at != 1 or start else full
+            for part in parts[start:stop]:
+                total = self._take(total, part)
+            return total
+
+        total = self._ordered(len(parts), run)
+        return total if full is None or bias_at != 2 else self._apply(kernels.ADD, total, full)
+
+    def _ordered(self, count: int, run: Any) -> Array:
+        """All ``count`` leaves in the Arithmetic's order; ``run(start, stop)`` adds some in sequence."""
+        order = self.arithmetic.order
+        if order.kind == "blocked":
+            total: Array = run(0, min(order.size, count))
+            for start in range(order.size, count, order.size):
+                total = self._apply(kernels.ADD, total, run(start, min(start + order.size, count)))
+            return total
+
+        def halves(start: int, stop: int) -> Array:
+            runs = -(-(stop - start) // order.size)
+            if order.kind == "sequential" or runs <= 1:
+                return np.asarray(run(start, stop))
+            middle = start + -(-runs // 2) * order.size
+            return self._apply(kernels.ADD, halves(start, middle), halves(middle, stop))
+
+        return halves(0, count)
+
+    def _gather(self, linear: LinearMap) -> Gather | None:
+        """The map's table with cast weights, made once."""
+        if id(linear) not in self._gathers:
+            table = gather(linear)
+            if table is not None:
+                table = replace(table, weights=np.ascontiguousarray(self.cast(table.weights)))
+            self._gathers[id(linear)] = (linear, table)
+        return self._gathers[id(linear)][1]
+
+    # --- rounding -------------------------------------------------------------------------------------------------------
+
+    def store(self, value: Array) -> Array:
+        """An accumulator's value written to memory."""
+        return self._rounded(value, self._storage) if self.arithmetic.widens else value
+
+    def _rounded(self, value: Array, into: Spec) -> Array:
+        """``value`` rounded as the Arithmetic rounds; perturbed modes leave it to nearest."""
+        value = self._full(value)
+        mode = self._mode if self._mode <= kernels.STOCHASTIC else kernels.NEAREST
+        return self._kernel(kernels.STORE, mode, value, value, into)
+
+    def _apply(self, op: int, a: Any, b: Any) -> Array:
+        a, b = np.broadcast_arrays(*self._aligned(a, b))
+        return self._kernel(op, self._mode, self._full(a), self._full(b), self._accumulate)
+
+    def _kernel(self, op: int, mode: int, a: Array, b: Array, into: Spec) -> Array:
+        shape = a.shape
+        flat = (np.ascontiguousarray(v).reshape(len(self.lanes), -1) for v in (a, b))
+        out = np.empty((len(self.lanes), a.size // len(self.lanes)))
+        operate: Any = kernels.elementwise
+        operate(op, mode, *flat, out, self._draw(1), into, self._scale, self._keep)
+        return out.reshape(shape)
+
+    @staticmethod
+    def _aligned(*values: Any) -> list[Array]:
+        """Lanes stay the first axis where weights have fewer axes than what they meet."""
+        arrays = [np.asarray(value, dtype=np.float64) for value in values]
+        rank = max(a.ndim for a in arrays)
+        return [a.reshape(a.shape[:1] + (1,) * (rank - a.ndim) + a.shape[1:]) if a.ndim else a for a in arrays]
+
+    def _full(self, value: Any) -> Array:
+        """A literal for every lane; each run computes with it anew."""
+        value = np.asarray(value, dtype=np.float64)
+        return value if value.ndim else np.broadcast_to(value, (len(self.lanes),))
+
+    def _draw(self, steps: int) -> tuple[Any, ...]:
+        """What says which numbers an operation of so many steps draws."""
+        at = self._step
+        self._step += steps
+        return self.lanes, self._first, at, self._key
+
+    def _read(self, value: Array) -> Array:
+        return np.where(np.abs(value) < self._daz, 0.0, value) if self._daz else value
