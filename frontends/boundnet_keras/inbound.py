@@ -8,6 +8,7 @@ from typing import Any
 from boundnet_keras.model import Call, Ref
 
 _TENSOR = "__keras_tensor__"
+_CONSTANT = "_CONSTANT_VALUE"
 
 
 def calls_of(entry: Mapping[str, Any]) -> tuple[Call, ...]:
@@ -70,15 +71,15 @@ def _keras3_values(value: Any) -> Iterator[Any]:
 
 def _keras2(node: Any) -> Call:
     """[[layer, call, tensor, kwargs], ...]; kwargs may hold more tensors, as [layer, call, tensor]."""
-    if _is_reference(node):  # a layer called on one tensor, without the list around it
-        node = [node]
+    if _is_reference(node) or (isinstance(node, list) and node[:1] == [_CONSTANT]):
+        node = [node]  # a layer called on one tensor or constant, without the list around it
     if isinstance(node, Mapping):
         return _keras3(node)
     arguments: list[Any] = []
     options: dict[str, Any] = {}
     keywords: dict[str, tuple[int, ...]] = {}
     for item in node:
-        if isinstance(item, list) and len(item) >= 3 and item[0] == "_CONSTANT_VALUE":
+        if isinstance(item, list) and len(item) >= 3 and item[0] == _CONSTANT:
             arguments.append(item[2])
         elif _is_reference(item):
             arguments.append(Ref(*item[:3]))

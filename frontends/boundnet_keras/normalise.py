@@ -11,6 +11,7 @@ from boundnet_keras import keras1
 from boundnet_keras.inbound import calls_of, references
 from boundnet_keras.layers import operations
 from boundnet_keras.model import OPERATION, Call, LayerSpec, ModelSpec, Ref
+from boundnet_keras.tf_operations import as_operation
 from boundnet_keras.values import plain
 
 MODEL_KINDS = ("Sequential", "Functional", "Model")
@@ -111,7 +112,8 @@ def _layer(entry: Any, major: int, label: str, depth: int) -> LayerSpec:
     elif _is_operation(entry, major):
         kind = OPERATION + kind
     name = entry.get("name") or config.get("name") or kind
-    return LayerSpec(str(name), kind, config, calls_of(entry), None, custom)
+    kind, config, calls = as_operation(kind, config, calls_of(entry))
+    return LayerSpec(str(name), kind, config, calls, None, custom)
 
 
 def _is_operation(entry: Mapping[str, Any], major: int) -> bool:

@@ -1,4 +1,4 @@
-"""keras.ops calls and Python operators inside functional models (x + y, 0.5 * x, keras.ops.relu(x)); Keras 3 only."""
+"""keras.ops calls and Python operators inside functional models (x + y, 0.5 * x, keras.ops.relu(x))."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import numpy as np
 
 from boundnet import ops
 from boundnet_keras.activations import add_activation
-from boundnet_keras.lowering import Lowering, Refused, Rule
+from boundnet_keras.lowering import Lowering, Refused, Rule, Shape
 from boundnet_keras.model import OPERATION, Config, Ref
 from boundnet_keras.values import number
+from boundnet_keras.weights import Array
 
 _HINT = "use the layer of keras.layers that does the same"
 
@@ -37,12 +38,7 @@ def _with_constant(op: Callable[[], ops.Op], name: str) -> Callable[[Lowering, S
         if len(inputs) != 1 or len(arguments) != 2:
             return _nary(op)(layer, inputs)
         first = isinstance(arguments[0], Ref)
-        try:
-            constant = np.asarray(number(arguments[1 if first else 0]))
-        except ValueError as error:
-            raise Refused(f"is called with a constant that isn't one number; {_HINT}") from error
-        if not np.isfinite(constant):
-            raise Refused(f"is called with {constant}, which isn't a finite number")
+        constant = _constant(arguments[1 if first else 0], layer.shape(inputs[0]))
         one = np.ones(())
         if name == "Multiply":
             return layer.add(ops.ScaleShift(constant, None), *inputs)
@@ -51,6 +47,21 @@ def _with_constant(op: Callable[[], ops.Op], name: str) -> Callable[[Lowering, S
         return layer.add(ops.ScaleShift(one, constant), *inputs)
 
     return lower
+
+
+def _constant(value: object, shape: Shape) -> Array:
+    """One number, or an array that broadcasts to ``shape``; it may have a batch axis of length 1."""
+    try:
+        constant = np.asarray(number(value) if not isinstance(value, list) else value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise Refused(f"is called with a constant that isn't a number or an array of numbers; {_HINT}") from error
+    if not np.all(np.isfinite(constant)):
+        raise Refused("is called with a constant that isn't a finite number")
+    if constant.ndim == len(shape) + 1 and len(constant) == 1:
+        constant = constant[0]
+    if constant.ndim > len(shape) or any(n not in (1, m) for n, m in zip(constant.shape[::-1], shape[::-1], strict=False)):
+        raise Refused(f"is called with a constant of shape {constant.shape}, which doesn't fit {shape}; {_HINT}")
+    return constant
 
 
 def _function(name: str) -> Callable[[Lowering, Sequence[str]], str]:
