@@ -26,6 +26,10 @@ class GraphError(BoundNetError):
     """The graph is inconsistent, for example two shapes that do not fit; the message names the node."""
 
 
+class ToolError(BoundNetError):
+    """A program that BoundNet runs, such as a compiler, is missing, failed or took too long."""
+
+
 class OutputError(BoundNetError):
     """A result can't be written where it was asked for."""
 

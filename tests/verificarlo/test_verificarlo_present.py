@@ -1,0 +1,129 @@
+"""The Verificarlo backend with a real Verificarlo: samples, bounds, and the emulator."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from boundnet import ops
+from boundnet.domains.interval import IntervalDomain
+from boundnet.errors import ToolError
+from boundnet.formats import float_format
+from boundnet.forward import forward
+from boundnet.frontends import load
+from boundnet.functions import make
+from boundnet.graph import LayerGraph
+from boundnet.mca.backend import Execution, Job, Sampling, backend
+from boundnet.presets import build, preset
+from boundnet.rounder import Rounder
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("verificarlo-c") is None, reason="Verificarlo (verificarlo-c) is not on PATH"),
+    pytest.mark.xdist_group("verificarlo"),
+]
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SAMPLINGS = (
+    Sampling(6, "rr", 24), Sampling(6, "mca", 24), Sampling(6, "rr", 11), Sampling(6, "pb", 11), Sampling(6, "mca", 11),
+    Sampling(6, "stochastic"), Sampling(1, "none"),
+)  # fmt: skip
+
+
+def digits() -> tuple[LayerGraph, np.ndarray]:
+    with np.load(EXAMPLES / "digits_test.npz") as data:
+        return load(str(EXAMPLES / "digits_cnn.h5")), data["inputs"][:3].astype(np.float64)
+
+
+@pytest.fixture(scope="module")
+def executions() -> Iterator[list[Execution]]:
+    graph, _ = digits()
+    found = list(backend("verificarlo").executions(Job(graph, None, preset("binary32"), SAMPLINGS)))
+    folder = found[0].shared.build.folder  # type: ignore[attr-defined]
+    yield found
+    assert folder.exists()
+    for execution in found:
+        execution.close()
+        execution.close()
+    assert not folder.exists()
+
+
+def test_every_operation_is_counted(executions: list[Execution]) -> None:
+    assert "77,224 operations" in executions[0].notes[0]
+
+
+def test_samples_lie_within_the_bounds_of_their_arithmetic(executions: list[Execution]) -> None:
+    _, x = digits()
+    for execution in executions:
+        trace = forward(execution.graph, [x], Rounder(execution.arithmetic), IntervalDomain())
+        seen = set()
+        for node, values in execution.run([x], 0):
+            tensor = trace.tensors[node]
+            assert values.shape == (len(execution.rows), *tensor.centre.shape)
+            assert (np.abs(values - tensor.centre) <= tensor.radius).all(), (execution.title, node)
+            seen.add(node)
+        assert seen >= set(execution.graph.outputs)
+
+
+def test_samples_vary_and_depend_on_the_seed_alone(executions: list[Execution]) -> None:
+    _, x = digits()
+    for execution in executions[:3]:
+        whole = dict(execution.run([x], 0))["digit"]
+        assert (np.ptp(whole, axis=0) > 0).all()
+        parts = [dict(execution.run([x[i : i + 1]], i))["digit"][:, 0] for i in (2, 0, 1)]
+        for i, part in zip((2, 0, 1), parts, strict=True):
+            np.testing.assert_array_equal(part, whole[:, i])
+
+
+def test_noise_grows_as_precision_falls(executions: list[Execution]) -> None:
+    graph, x = digits()
+    spread = [dict(e.run([x], 0))["digit"].std(axis=0).mean() for e in executions[:5]]
+    assert spread[2] > 1000 * spread[0]
+    assert spread[4] > 1000 * spread[1]
+    exact = graph.evaluate([x])["digit"]
+    once = dict(executions[-1].run([x], 0))["digit"]
+    assert once.shape == (1, *exact.shape)
+    np.testing.assert_allclose(once[0], exact, rtol=0, atol=1e-4)
+
+
+def small_ops() -> LayerGraph:
+    graph = LayerGraph("small")
+    a, b = (graph.add(name, ops.Input((400,))) for name in "ab")
+    names = [graph.add(kind.__name__, kind(), [a, b]) for kind in (ops.Add, ops.Subtract, ops.Multiply)]
+    names.append(graph.add("softsign", ops.Activation(make("softsign")), [a]))
+    graph.set_outputs(names)
+    return graph
+
+
+@pytest.mark.parametrize(("precision", "exponent_bits"), [(8, 8), (11, 5), (4, 4)])
+def test_vprec_rounds_once_to_the_format(precision: int, exponent_bits: int) -> None:
+    fmt, graph = float_format(precision, exponent_bits), small_ops()
+    arithmetic = build(storage=fmt.name, accumulate=fmt.name)
+    rng = np.random.default_rng(5)
+    scale = 2.0 ** rng.integers(max(fmt.emin - precision, -40), min(fmt.emax // 2, 20), size=(2, 3, 400))
+    a, b = fmt.round(rng.normal(size=(2, 3, 400)) * scale)
+    (execution,) = backend("verificarlo").executions(Job(graph, None, arithmetic, (Sampling(1, "none"),)))
+    try:
+        found = {name: value[0] for name, value in execution.run([a, b], 0)}
+    finally:
+        execution.close()
+    quotients = a / fmt.round(1.0 + np.abs(a))
+    for name, exact in {"Add": a + b, "Subtract": a - b, "Multiply": a * b, "softsign": quotients}.items():
+        # VPREC rounds half of the smallest subnormal number up, where IEEE 754 has the even 0; all else is the same.
+        tie = np.abs(exact) == fmt.smallest_subnormal / 2.0
+        np.testing.assert_array_equal(found[name][~tie], fmt.round(exact)[~tie])
+        assert np.isin(np.abs(found[name][tie]), [0.0, fmt.smallest_subnormal]).all()
+
+
+def test_time_limit(tmp_path: Path) -> None:
+    graph, x = digits()
+    before = set(Path(tempfile.gettempdir()).glob("boundnet-verificarlo-*"))
+    job = Job(graph, None, preset("binary32"), (Sampling(200, "mca", 24),), {"timeout": 0.2})
+    (execution,) = backend("verificarlo").executions(job)
+    with pytest.raises(ToolError, match=r"more than 0\.2 s"):
+        list(execution.run([np.repeat(x, 4, axis=0)], 0))
+    execution.close()
+    assert set(Path(tempfile.gettempdir()).glob("boundnet-verificarlo-*")) <= before
