@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from boundnet.crosscheck.results import CrossCheck
 from boundnet.figures import bound_text, count_text, printable, share_text, value_text
@@ -180,7 +181,7 @@ def not_covered(analysis: Analysis) -> list[str]:
 def reproduce(result: Analysis | CrossCheck | Sampled) -> Mapping[str, str]:
     """What is needed to repeat the run, apart from the command."""
     found = {
-        "model file": result.model.path or result.model.name,
+        "model file": Path(result.model.path).name if result.model.path else f"none ({result.model.name})",
         "SHA-256": result.model.sha256 or "none: the model was not a file",
         "inputs": result.inputs.source,
         "seed of random inputs": "" if result.inputs.seed is None else str(result.inputs.seed),
