@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,16 +13,18 @@ from boundnet.maps import LinearMap
 from boundnet.ops.base import Local, Tensor
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array, up
+from boundnet.sketches.sketched import Sketched
 
 
 @dataclass(frozen=True)
 class Trace:
-    """What a forward pass knows: a tensor for every node, a local form for every op."""
+    """What a forward pass knows: a tensor for every node, a local form for every op, and of some nodes the probes."""
 
     graph: LayerGraph
     tensors: dict[str, Tensor]
     locals: dict[str, Local]
     overflow: dict[str, bool] = field(default_factory=dict)
+    sketches: dict[str, Sketched] = field(default_factory=dict)
 
     @property
     def samples(self) -> int:
@@ -50,6 +52,10 @@ def forward(
     local_forms: dict[str, Local] = {}
     overflow: dict[str, bool] = {}
     entering = dict(zip(graph.inputs, range(len(inputs)), strict=True))
+    trace = Trace(graph, tensors, local_forms, overflow)
+    begin = getattr(domain, "begin", None)
+    if begin is not None:
+        begin(trace)
     with np.errstate(all="ignore"):
         for name in graph.topological():
             if tick is not None:
@@ -68,12 +74,19 @@ def forward(
             op = graph.op(name)
             centre = op.centre(*(x.centre for x in xs))
             local = op.local(rounder, *xs)
-            radius = domain.push(name, sources, local)
+            radius = domain.push(name, sources, local, centre)
             radius = np.where(np.isfinite(centre), radius, np.inf)
             tensors[name] = Tensor(centre, radius, local.zero, _spread(domain, name))
-            local_forms[name] = local
+            local_forms[name] = _slim(local)
             overflow[name] = bool(np.any(local.overflow)) or not bool(np.isfinite(centre).all())
-    return Trace(graph, tensors, local_forms, overflow)
+    return trace
+
+
+def _slim(local: Local) -> Local:
+    """``local`` without what later passes do not read: memory of deep networks."""
+    strip = local.strip if local.strip is not None and np.any(local.strip) else None
+    shift = local.shift if local.shift is not None and np.any(local.shift) else None
+    return replace(local, strip=strip, shift=shift, cap=None)
 
 
 def _spread(domain: Domain, name: str) -> Callable[[LinearMap], Array] | None:

@@ -120,6 +120,10 @@ class LayerGraph:
         readers = sum(self.inputs_of(user).count(name) for user in self.digraph.successors(name))
         return readers + self.outputs.count(name)
 
+    def readers(self, name: str) -> list[str]:
+        """Nodes that read ``name``."""
+        return list(self.digraph.successors(name))
+
     def topological(self) -> list[str]:
         """All nodes that some output depends on, and all inputs, each after its inputs."""
         if not self.outputs:

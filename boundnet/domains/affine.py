@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from boundnet.domains.base import capped, noise_of
-from boundnet.maps import Diagonal, LinearMap, Structural, WeightedSelect, Zero
+from boundnet.domains.base import capped, noise_of, private
+from boundnet.maps import LinearMap, Zero
 from boundnet.ops.base import Local
 from boundnet.rounding import TINY, Array, gamma, up
 
@@ -85,8 +85,8 @@ class AffineDomain:
         self._applied[name, id(linear)] = (linear, form, table)
         return table
 
-    def push(self, name: str, inputs: tuple[str, ...], local: Local) -> Array:
-        keep_fresh = all(self._consumers[source] == 1 for source in inputs) and all(map(_private, local.maps))
+    def push(self, name: str, inputs: tuple[str, ...], local: Local, centre: Array) -> Array:
+        keep_fresh = all(self._consumers[source] == 1 for source in inputs) and all(map(private, local.maps))
         slack = np.zeros(())
         finite = True
         for source, linear in zip(inputs, local.maps, strict=True):
@@ -163,17 +163,6 @@ class AffineDomain:
                         fresh=np.zeros(form.fresh.shape))  # fmt: skip
         self._forms[source] = named
         return named
-
-
-def _private(linear: LinearMap) -> bool:
-    """Whether every input element reaches at most one output element."""
-    if isinstance(linear, Diagonal):
-        return linear.elementwise
-    if isinstance(linear, Structural):
-        return linear.fan_out == 0
-    if isinstance(linear, WeightedSelect):
-        return linear.injective()
-    return isinstance(linear, Zero)
 
 
 def _sum(parts: Sequence[tuple[Ids, Array]], shape: tuple[int, ...]) -> tuple[Ids, Array]:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from boundnet.maps import LinearMap
+from boundnet.maps import Diagonal, LinearMap, Structural, WeightedSelect, Zero
 from boundnet.ops.base import Local
 from boundnet.rounding import Array, up
 
@@ -17,8 +17,8 @@ class Domain(Protocol):
     def enter(self, name: str, radius: Array) -> Array:
         """An input whose stored value is within ``radius`` (N, *shape) of its centre; returns the radius to use."""
 
-    def push(self, name: str, inputs: tuple[str, ...], local: Local) -> Array:
-        """Radius of node ``name``: a bound of |y^ - y~| for every execution, (N, *shape)."""
+    def push(self, name: str, inputs: tuple[str, ...], local: Local, centre: Array) -> Array:
+        """Radius of node ``name``: a bound of |y^ - y~| for every execution, (N, *shape), about the centre y~."""
 
 
 class Correlated(Protocol):
@@ -42,3 +42,14 @@ def capped(radius: Array, local: Local) -> Array:
         own = up(np.where(local.overflow, np.inf, local.rounding) + local.cap, 1)
         radius = np.minimum(np.where(np.isnan(radius), np.inf, radius), np.where(np.isnan(own), np.inf, own))
     return np.where(np.isnan(radius), np.inf, radius)
+
+
+def private(linear: LinearMap) -> bool:
+    """Whether every input element reaches at most one output element."""
+    if isinstance(linear, Diagonal):
+        return linear.elementwise
+    if isinstance(linear, Structural):
+        return linear.fan_out == 0
+    if isinstance(linear, WeightedSelect):
+        return linear.injective()
+    return isinstance(linear, Zero)

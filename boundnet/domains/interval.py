@@ -19,7 +19,7 @@ class IntervalDomain:
         self._radii[name] = radius
         return radius
 
-    def push(self, name: str, inputs: tuple[str, ...], local: Local) -> Array:
+    def push(self, name: str, inputs: tuple[str, ...], local: Local, centre: Array) -> Array:
         radius = noise_of(local)
         if local.shift is not None:
             radius = radius + np.abs(local.shift)

@@ -108,6 +108,13 @@ class Op(ABC):
             total = total + linear.absolute(radius)
         return np.asarray(total * (1.0 + (len(radii) + 2) * 2.0**-52))
 
+    def undecided(self, *xs: Tensor) -> tuple[Mask | None, ...]:
+        """For each input, the elements whose radius leaves a piece or a winner open: smaller ones could decide it.
+
+        None stands for no element.
+        """
+        return (None,) * len(xs)
+
     def parameters(self) -> tuple[Array, ...]:
         """Stored weights."""
         return ()

@@ -17,7 +17,7 @@ from boundnet.machines.floats import FloatMachine
 from boundnet.maps import Diagonal
 from boundnet.ops.base import Local, Op, Program, Shape, Tensor, with_arrays
 from boundnet.rounder import Rounder
-from boundnet.rounding import Array, up
+from boundnet.rounding import Array, Mask, up
 from boundnet.strips import lipschitz, piecewise, smooth, value_range
 
 FLOATS = FloatMachine()
@@ -217,6 +217,10 @@ class Activation(_Parametric):
         return Local((Diagonal(strip.slope, shape, shape),), np.where(zero, 0.0, error), zero, overflow & ~zero,
                      strip.shift, strip.strip, strip.cap)  # fmt: skip
 
+    def undecided(self, *xs: Tensor) -> tuple[Mask | None, ...]:
+        pieces = self.function.pieces
+        return (None if pieces is None else _astride(xs[0], pieces.breaks),)
+
     def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
         box = Box.around(xs[0].centre, xs[0].radius)
         with np.errstate(invalid="ignore"):
@@ -257,7 +261,19 @@ class PReLU(_Parametric):
         return Local((Diagonal(strip.slope, shape, shape),), np.where(zero, 0.0, error), zero, overflow, strip.shift,
                      strip.strip, strip.cap)  # fmt: skip
 
+    def undecided(self, *xs: Tensor) -> tuple[Mask | None, ...]:
+        return (_astride(xs[0], ((0.0, 0.0),)),)
+
     def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
         slope = np.maximum(1.0, np.abs(self.alpha))
         with np.errstate(invalid="ignore"):
             return np.where(radii[0] == 0.0, 0.0, up(slope * radii[0], 1))
+
+
+def _astride(x: Tensor, breaks: tuple[tuple[float, float], ...]) -> Mask:
+    """Elements whose range holds a breakpoint inside."""
+    box = Box.around(x.centre, x.radius)
+    found = np.zeros(x.centre.shape, dtype=np.bool_)
+    for left, right in breaks:
+        found |= (box.lo < right) & (box.hi > left)
+    return found & (x.radius > 0.0)

@@ -192,6 +192,19 @@ class MaxPool(Op):
             (linear,), error, choice.zero, np.zeros(error.shape, dtype=np.bool_), choice.shift, choice.strip, choice.cap
         )
 
+    def undecided(self, *xs: Tensor) -> tuple[Mask | None, ...]:
+        x = xs[0]
+        cells = self._cells(x.centre.shape[1:])
+        count = len(x.centre)
+        low, high = (side.reshape(count, -1) for side in (x.centre - x.radius, x.centre + x.radius))
+        best = np.where(cells >= 0, low[:, cells], -np.inf).max(axis=-1, keepdims=True)
+        candidate = (cells >= 0) & (high[:, cells] >= best)
+        several = candidate & (candidate.sum(axis=-1, keepdims=True) > 1)
+        found = np.zeros((count, low.shape[1]), dtype=np.bool_)
+        for n in range(count):
+            found[n, cells[several[n]]] = True
+        return (found.reshape(x.centre.shape) & (x.radius > 0.0),)
+
     def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
         cells = self._cells(xs[0].centre.shape[1:])
         taken = np.where(cells >= 0, radii[0].reshape(len(radii[0]), -1)[:, cells], 0.0)

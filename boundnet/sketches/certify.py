@@ -1,0 +1,138 @@
+"""The second run: fresh coins check every radius that the first run promised.
+
+All coefficients are frozen before the coins are tossed, so each check fails to notice a radius that is too small with the
+probability of :func:`boundnet.sketches.estimate.log_tau`.  Where all hold, induction along the topological order proves
+|D| <= E <= E' everywhere: a node's coefficients rest on the radii of earlier nodes only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from boundnet.rounding import Array, up
+from boundnet.sketches.estimate import LOG_SLACK, add_logs
+from boundnet.sketches.plan import Plan
+from boundnet.sketches.probes import Probes
+from boundnet.sketches.rows import exact_radii
+from boundnet.sketches.settings import Settings
+from boundnet.sketches.sketched import Sketched
+
+KAPPA = 2.0**-9
+"""Share of a radius that the probes' own rounding is assumed to stay below; chunks that exceed it are run again."""
+MOST_REPAIRS = 512
+"""Promises that probes could not confirm and that rows are asked about, before a run is given up."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Outcome of a second run.
+
+    Attributes:
+        holds: whether every promise was confirmed.
+        checks: how many were asked of the probes, the outputs included.
+        repaired: how many were confirmed by rows instead.
+        kappa: largest relative rounding met in the probes.
+        sketches: what the probes say of the nodes asked for.
+    """
+
+    holds: bool
+    checks: int
+    repaired: int
+    kappa: float
+    sketches: dict[str, Sketched]
+
+
+def certify(
+    plan: Plan, limits: Mapping[str, Array], settings: Settings, seed: int, wanted: Collection[str],
+    note: Callable[[int, int], None] | None = None,
+) -> Certificate:  # fmt: skip
+    """Check ``limits`` (node -> promised radius, inf where there is none) with coins from ``seed``.
+
+    Args:
+        plan: frozen; its arrays must not have been chosen with ``seed`` known.
+        wanted: nodes whose probes are kept.
+        note: called with (probes done, probes to do).
+    """
+    order = plan.graph.topological()
+    count = settings.checking
+    allowed = {name: _allowance(plan, name, limit) for name, limit in limits.items()}
+    # The probes' rounding is relative to all noise, and part of it is not in the named part yet.
+    spread = {name: up(1.0 + _flat(_beside(plan, name), limit.size) / limit, 3) for name, limit in allowed.items()}
+    totals = {name: np.zeros(limit.size) for name, limit in allowed.items()}
+    kept: dict[str, list[Array]] = {name: [] for name in wanted if plan.links.get(name)}
+    kappas = np.empty(count)
+
+    def run(first: int, kappa: float) -> tuple[float, dict[str, Array], dict[str, Array]]:
+        """One chunk's logarithms under the assumption that kappa suffices, the kappa met, and the probes to keep."""
+        size = min(settings.chunk, count - first)
+        probes = Probes(plan, size, first, seed, measure=True)
+        logs = {name: np.zeros(limit.size) for name, limit in allowed.items()}
+        held = {}
+        for name in order:
+            if plan.links.get(name):
+                probes.advance(name)
+                if name in allowed:
+                    add_logs(probes.value(name).reshape(size, -1), allowed[name], np.full(size, kappa), spread[name], logs[name])
+                if name in kept:
+                    held[name] = probes.value(name).reshape(size, -1).copy()
+            probes.forget(name)
+        return probes.kappa, logs, held
+
+    for first in range(0, count, settings.chunk):
+        met, logs, held = run(first, KAPPA)
+        if met > KAPPA:
+            # A coin of this chunk is huge: the same coins again, blurred by what they need.
+            _, logs, held = run(first, met)
+        if not np.isfinite(met):
+            return Certificate(False, 0, 0, met, {})
+        kappas[first : first + settings.chunk] = max(met, KAPPA)
+        for name, part in logs.items():
+            totals[name] += part
+        for name, part in held.items():
+            kept[name].append(part)
+        if note is not None:
+            note(min(count, first + settings.chunk), count)
+    kappa = float(kappas.max(initial=0.0))
+    needed = -count * (settings.log_tau + LOG_SLACK)
+    failed = {name: np.flatnonzero(~(total < needed)) for name, total in totals.items()}
+    repairs = sum(len(elements) for elements in failed.values())
+    checks = sum(int(np.isfinite(limit).sum()) for limit in limits.values())
+    if repairs > MOST_REPAIRS:
+        return Certificate(False, checks, 0, kappa, {})
+    for name, elements in failed.items():
+        if len(elements):
+            exact = exact_radii(plan, order, name, elements)
+            if not np.all(exact <= limits[name].reshape(-1)[elements]):
+                return Certificate(False, checks, 0, kappa, {})
+    sketches = {name: _sketched(plan, name, np.concatenate(parts), kappas, settings) for name, parts in kept.items()}
+    outputs = sum(4 * s.probes.shape[1] for s in sketches.values())
+    return Certificate(True, checks + outputs, repairs, kappa, sketches)
+
+
+def _beside(plan: Plan, name: str) -> Array:
+    """Radius of what a node's probes leave out, its shift apart: fresh symbols, and those that got names at it."""
+    return up(plan.fresh[name] + plan.named[name], 1) if name in plan.named else plan.fresh[name]
+
+
+def _flat(value: Array, size: int) -> Array:
+    return np.broadcast_to(value.reshape(-1), (size,))
+
+
+def _allowance(plan: Plan, name: str, limit: Array) -> Array:
+    """What a promised radius leaves to the named part, rounded down; tiny, so never confirmed, where nothing is left."""
+    limit = limit.reshape(-1)
+    known = _flat(_beside(plan, name), limit.size)
+    if name in plan.shift:
+        known = up(known + np.abs(plan.shift[name].reshape(-1)), 1)
+    left = np.nextafter(limit - known, -np.inf) * (1.0 - 2.0**-50)
+    return np.where(np.isinf(limit), np.inf, np.maximum(left, 2.0**-1000))
+
+
+def _sketched(plan: Plan, name: str, probes: Array, kappa: Array, settings: Settings) -> Sketched:
+    shape = (probes.shape[1],)
+    shift = plan.shift[name].reshape(shape) if name in plan.shift else np.zeros(shape)
+    known = _flat(_beside(plan, name), shape[0])
+    return Sketched(probes, shift, known, kappa, settings.log_tau)

@@ -1,0 +1,81 @@
+"""The geometric-mean estimate of a Cauchy scale, and what it proves.
+
+P_1, ..., P_K are independent, each a standard Cauchy variable times the same scale E = sum |a_m|.  Since E|C|**-s =
+1 / cos(pi s / 2) for 0 <= s < 1, Chernoff's bound gives for every s
+
+    P( (|P_1| ... |P_K|)**(1/K) <= E / tau ) <= (cos(pi s / 2) * tau**s)**-K,
+
+so that tau times the geometric mean is at least E but with that probability (Indyk 2006 for stable sketches; Li, Hastie
+& Church 2007 for this estimator).  log|C| has mean 0 and standard deviation pi/2: the estimate scatters by a factor
+of about exp(pi / (2 sqrt K)), in both directions alike.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numba
+import numpy as np
+
+from boundnet.rounding import Array
+
+LOG_SLACK = 1e-9
+"""Covers the float64 evaluation of up to 4096 logarithms of products: a few units in the last place of each."""
+_GROUP = 8
+
+
+@functools.cache
+def log_tau(probes: int, log_p: float) -> float:
+    """log of the factor by which the geometric mean of ``probes`` values must be raised: too small with p at most exp(log_p).
+
+    Any s proves; the best one on a grid is taken, with the logarithm rounded up.
+    """
+    best = math.inf
+    for i in range(1, 1000):
+        s = i / 1000.0
+        best = min(best, (-math.log(math.cos(math.pi * s / 2.0)) - log_p / probes) / s)
+    return best * (1.0 + 1e-12) + 1e-12
+
+
+def scatter(probes: int, deviations: float) -> float:
+    """Factor between two independent estimates of one scale that ``deviations`` standard deviations allow."""
+    return math.exp(deviations * math.pi / 2.0 * math.sqrt(2.0 / probes))
+
+
+@numba.njit(cache=True, parallel=True, error_model="numpy")  # type: ignore[misc]
+def add_logs(probes: Array, limit: Array, kappa: Array, spread: Array, total: Array) -> None:
+    """total += sum over k of log(|P_k| / limit + kappa_k spread).  probes: (K, n); kappa: (K,); limit, spread, total: (n,).
+
+    An infinite limit is not checked and leaves -inf; a NaN or an overflow leaves inf.
+    """
+    count, n = probes.shape
+    block = 512
+    for b in numba.prange((n + block - 1) // block):
+        start, stop = b * block, min(n, (b + 1) * block)
+        product = np.ones(block)
+        for k in range(count):
+            row, blur = probes[k, start:stop], kappa[k]
+            for j in range(stop - start):
+                product[j] *= abs(row[j]) / limit[start + j] + blur * spread[start + j]
+            if k % _GROUP == _GROUP - 1 or k == count - 1:
+                for j in range(stop - start):
+                    if np.isinf(limit[start + j]):
+                        total[start + j] = -np.inf
+                    elif product[j] < 1e300:
+                        total[start + j] += math.log(product[j])
+                    else:
+                        total[start + j] = np.inf  # NaN as well
+                    product[j] = 1.0
+
+
+def estimate(probes: Array) -> Array:
+    """Geometric mean of |P_k| over the first axis: an estimate of the scale, no bound.  (K, ...) -> (...)."""
+    flat = probes.reshape(len(probes), -1)
+    sample = np.abs(flat[: min(len(flat), 8), :: max(1, flat.shape[1] >> 12)])
+    typical = float(np.median(sample[sample > 0.0])) if np.any(sample > 0.0) else 1.0
+    typical = typical if np.isfinite(typical) else 1.0
+    total, one = np.zeros(flat.shape[1]), np.ones(flat.shape[1])
+    add_logs(flat, typical * one, np.full(len(flat), 2.0**-80), one, total)
+    found: Array = np.exp(total / len(flat)) * typical
+    return found.reshape(probes.shape[1:])

@@ -1,0 +1,112 @@
+"""Probes: K random combinations of all noise symbols, carried through the network like deviations."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from boundnet.maps import Diagonal, LinearMap, WeightedSelect
+from boundnet.philox import key_of
+from boundnet.rounding import Array, gamma, up
+from boundnet.sketches.cauchy import coin_error, inject
+from boundnet.sketches.plan import Plan
+
+
+class Probes:
+    """Probes number ``first`` to ``first + count - 1`` along a plan, which may still be growing.
+
+    Chains of elementwise slopes are multiplied up first and applied once, where their symbols get names.
+    """
+
+    def __init__(self, plan: Plan, count: int, first: int, seed: int, measure: bool = False) -> None:
+        self._plan, self._count, self._first = plan, count, first
+        self._key = key_of(seed)
+        self._values: dict[str, Array] = {}
+        self._scales: dict[str, Array] = {}
+        self._left = dict(plan.consumers)
+        self._number = {name: i for i, name in enumerate(plan.graph.topological())}
+        self._measure = measure
+        self._tossed: set[str] = set()
+        self.kappa = 0.0
+
+    def advance(self, name: str) -> None:
+        """Compute the probes of ``name`` from those of its sources."""
+        plan = self._plan
+        links = plan.links[name]
+        if name in plan.chained:
+            ((source, linear),) = links
+            if isinstance(linear, Diagonal):
+                self._values[name] = self._values[source]
+                scale = self._scales.get(source)
+                slope = np.broadcast_to(linear.slope, self._values[name].shape[1:])
+                self._scales[name] = np.array(slope) if scale is None else scale * slope
+                return
+        total: Array | None = None
+        error = np.zeros(())
+        for source, linear in links:
+            value = self._named(source)
+            moved = linear.apply(value)
+            if self._measure and (linear.fan_in or len(links) > 1):  # a mere copy rounds nothing
+                terms = gamma(linear.fan_in + len(links))
+                error = error + terms * linear.absolute(np.abs(value).max(axis=0)) * _inexact(linear)
+            if total is None:
+                total = moved if moved is not value else moved.copy()
+            else:
+                total += moved
+        assert total is not None
+        self._values[name] = total
+        if self._measure:
+            self._compare(name, error, plan.noise[name])
+
+    def value(self, name: str) -> Array:
+        """Probes of the node's named part, (K, 1, *shape), without symbols that get names at it."""
+        if name in self._scales:
+            scale = self._scales.pop(name)
+            old = self._values[name]
+            if self._measure:
+                self._compare(name, 2.0**-50 * np.abs(scale) * np.abs(old).max(axis=0), self._plan.noise[name])
+            self._values[name] = old * scale
+        return self._values[name]
+
+    def _named(self, name: str) -> Array:
+        """Probes with the node's own symbols added, once."""
+        plan = self._plan
+        noise = plan.named.get(name)
+        if noise is None or name in self._tossed:
+            return self.value(name)
+        self._tossed.add(name)
+        shape = noise.shape
+        scale = self._scales.pop(name, None)
+        value = self._values.get(name)
+        if value is None:
+            value = np.zeros((self._count, *shape))
+        if scale is not None and self._measure:
+            self._compare(name, 2.0**-50 * np.abs(scale) * np.abs(value).max(axis=0), noise)
+        flat = np.ones(shape) if scale is None else scale
+        largest = inject(value.reshape(self._count, -1), np.ascontiguousarray(flat).reshape(-1),
+                         np.ascontiguousarray(noise).reshape(-1), self._first, self._number[name], *self._key)  # fmt: skip
+        self.kappa = max(self.kappa, coin_error(largest))
+        self._values[name] = value
+        return value
+
+    def _compare(self, name, error: Array, noise: Array) -> None:
+        """kappa: largest ratio of the probes' own rounding to the noise that is there anyway."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(error == 0.0, 0.0, up(error / noise, 4))
+        worst = float(ratio.max(initial=0.0))
+        self.kappa = max(self.kappa, worst) if worst == worst else np.inf
+
+    def forget(self, name: str) -> None:
+        """Free what only ``name`` still had to read."""
+        for source in set(self._plan.graph.inputs_of(name)):
+            self._left[source] -= self._plan.graph.inputs_of(name).count(source)
+            if self._left[source] <= 0:
+                self._values.pop(source, None)
+                self._scales.pop(source, None)
+
+
+def _inexact(linear: LinearMap) -> Array | float:
+    """1 where applying the map may round: not where a selection copies."""
+    if isinstance(linear, WeightedSelect):
+        single = ((linear.weights == 0.0) | (linear.weights == 1.0)).all(-1) & ((linear.weights != 0.0).sum(-1) <= 1)
+        return np.where(single, 0.0, 1.0).reshape(-1, *linear.output_shape)
+    return 1.0

@@ -1,0 +1,73 @@
+"""Screen, decide, freeze, check: one run of a deep network over one input."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from boundnet.domains.sketch import Effort, SketchDomain
+from boundnet.forward import Trace, forward
+from boundnet.graph import LayerGraph
+from boundnet.rounder import Rounder
+from boundnet.rounding import Array
+from boundnet.sketches.certify import certify
+from boundnet.sketches.settings import TRIES, Settings
+
+WIDEN = 1.7
+"""Every further try promises radii wider by this factor."""
+SCREENING_KEY = 20110923
+"""Key of the first run's coins: it proves nothing, so that a fixed one makes results reproducible as far as they can be."""
+
+Note = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A trace whose radii hold with all but the failure probability of ``checks`` checks, or None after the last try.
+
+    Attributes:
+        seed: of the coins that proved it.
+        tries: second runs that were made.
+    """
+
+    trace: Trace | None
+    effort: Effort
+    checks: int
+    tries: int
+    seed: int
+    kappa: float
+
+
+def prove(
+    graph: LayerGraph, inputs: Sequence[Array], rounder: Rounder, settings: Settings, wanted: Collection[str], budget: int,
+    seed: int | None = None, within: Mapping[str, Array] | None = None, note: Note | None = None,
+) -> Proof:  # fmt: skip
+    """Bound the deviations of one input's run.
+
+    Args:
+        inputs: one (1, *shape) float64 array for each Input node.
+        wanted: nodes to keep probes of.
+        budget: most adjoint rows spent on open decisions.
+        seed: of the proving coins; None draws one from the operating system after the plan is frozen.
+        within: radii that hold already (the exact network's, inside a machine's run of the same graph): nothing to check.
+        note: called with (stage, done, total).
+    """
+    nodes = len(graph.topological())
+    for attempt in range(TRIES):
+        domain = SketchDomain(graph, settings, SCREENING_KEY + attempt, budget, within, WIDEN**attempt)
+        done = 0
+
+        def tick(_: str) -> None:
+            nonlocal done
+            done += 1
+            if note is not None:
+                note("screening", done, nodes)
+
+        trace = forward(graph, inputs, rounder, domain, tick=tick)
+        coins = secrets.randbits(64) if seed is None else (seed + attempt) % 2**64
+        found = certify(domain.plan, domain.limits, settings, coins, wanted,
+                        None if note is None else lambda at, of: note("checking", at, of))  # fmt: skip
+        if found.holds:
+            return Proof(replace(trace, sketches=found.sketches), domain.effort, found.checks, attempt + 1, coins, found.kappa)
+    return Proof(None, domain.effort, 0, TRIES, coins, found.kappa)

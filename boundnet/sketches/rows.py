@@ -1,0 +1,171 @@
+"""Exact radii of chosen elements: adjoint rows through their receptive fields.
+
+E = |shift| + fresh + sum over nodes of |J| named, with J the coefficients of the named symbols: what the affine domain
+would give, for a few elements of a network too large for it.  Rows of neighbours run together through the box of
+everything that they read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from boundnet.maps import LinearMap
+from boundnet.maps.crop import Region, crop, cut, embed, hull, shape_of, size_of, whole
+from boundnet.rounding import TINY, Array, raise_tiny, up
+from boundnet.sketches.plan import Plan
+
+Elements = npt.NDArray[np.int64]
+ROW_VALUES = 1 << 23
+"""Most float64 values of one tensor's rows at a time."""
+
+
+@dataclass(frozen=True)
+class _Step:
+    """Rows of ``target`` (on ``outputs``) pass through ``linear`` to ``source`` (on ``inputs``)."""
+
+    target: str
+    linear: LinearMap
+    outputs: Region
+    source: str
+    inputs: Region
+
+
+@dataclass(frozen=True)
+class Cone:
+    """Everything that a box of one node's elements depends on."""
+
+    node: str
+    regions: dict[str, Region]
+    steps: tuple[_Step, ...]
+
+    @property
+    def largest(self) -> int:
+        """Size of its largest box."""
+        return max(size_of(region) for region in self.regions.values())
+
+
+def cone_of(plan: Plan, order: list[str], node: str, region: Region) -> Cone:
+    """The receptive field of ``region`` of ``node``; ``order`` is topological and ends with ``node``."""
+    regions: dict[str, Region] = {node: region}
+    steps = []
+    for name in reversed(order):
+        if name not in regions:
+            continue
+        for source, linear in plan.links.get(name, ()):
+            small, inputs, outputs = crop(linear, regions[name])
+            if size_of(inputs) == 0:
+                continue
+            steps.append(_Step(name, small, outputs, source, inputs))
+            regions[source] = hull(regions[source], inputs) if source in regions else inputs
+    return Cone(node, regions, tuple(steps))
+
+
+def rows_through(plan: Plan, cone: Cone, rows: Array) -> Array:
+    """sum over nodes of |J| named for rows (R, *region of the cone's node): (R,), rounded up."""
+    count = len(rows)
+    pending: dict[str, Array] = {cone.node: rows.reshape(count, 1, *shape_of(cone.regions[cone.node]))}
+    total = np.zeros(count)
+    left: dict[str, int] = {}
+    for step in cone.steps:
+        left[step.target] = left.get(step.target, 0) + 1
+    weighed = set()
+    parts = 0
+    for step in (*cone.steps, None):
+        # Reversed topological order: all rows of a node have arrived when its first step comes.
+        for name in [n for n in pending if n not in weighed and (step is None or n == step.target)]:
+            weighed.add(name)
+            if name in plan.named:
+                parts += 1
+                total = total + weigh(pending[name].reshape(count, -1), _flat(plan.named[name], cone.regions[name]))
+            if name not in left:
+                del pending[name]
+        if step is None:
+            break
+        row = embed(pending[step.target], cone.regions[step.target], step.outputs)
+        back = embed(step.linear.transpose(row), step.inputs, cone.regions[step.source])
+        pending[step.source] = pending[step.source] + back if step.source in pending else back
+        left[step.target] -= 1
+        if left[step.target] == 0:
+            del pending[step.target]
+    return up(total, parts + 2)
+
+
+def _flat(noise: Array, region: Region) -> Array:
+    return raise_tiny(np.ascontiguousarray(cut(noise, region)).reshape(-1))
+
+
+@numba.njit(inline="always")  # type: ignore[misc]
+def _raised(value: float, tiny: float) -> float:
+    """|value|, at least ``tiny`` unless it is 0; a NaN stays one."""
+    size = abs(value)
+    return tiny if 0.0 < size < tiny else size
+
+
+@numba.njit(cache=True, error_model="numpy")  # type: ignore[misc]
+def _weigh(rows: Array, noise: Array, tiny: float) -> Array:
+    count, n = rows.shape
+    total = np.zeros(count)
+    for r in range(count):
+        row = rows[r]
+        a = b = c = d = 0.0
+        last = n - n % 4
+        for i in range(0, last, 4):  # four sums: LLVM keeps them in one register
+            a += _raised(row[i], tiny) * noise[i]
+            b += _raised(row[i + 1], tiny) * noise[i + 1]
+            c += _raised(row[i + 2], tiny) * noise[i + 2]
+            d += _raised(row[i + 3], tiny) * noise[i + 3]
+        for i in range(last, n):
+            a += _raised(row[i], tiny) * noise[i]
+        total[r] = (a + b) + (c + d)
+    return total
+
+
+def weigh(rows: Array, noise: Array) -> Array:
+    """sum |J| noise for rows (R, n) and noise (n,), rounded up; a NaN makes it infinite."""
+    total = up(_weigh(np.ascontiguousarray(rows), noise, TINY), rows.shape[1] + 8)
+    return np.where(np.isnan(total), np.inf, total)
+
+
+def exact_radii(plan: Plan, order: list[str], node: str, elements: Elements) -> Array:
+    """Radii of the flat ``elements`` of ``node`` from the coefficients of all symbols: (len(elements),)."""
+    shape = plan.radius[node].shape[1:] if node in plan.radius else plan.noise[node].shape[1:]
+    found = np.empty(len(elements))
+    known = np.broadcast_to(plan.known(node), (1, *shape)).reshape(-1)
+    order = order[: order.index(node) + 1]
+    for part, region in _tiles(elements, shape):
+        cone = cone_of(plan, order, node, region)
+        step = max(1, ROW_VALUES // max(1, cone.largest))
+        for start in range(0, len(part), step):
+            chosen = part[start : start + step]
+            rows = np.zeros((len(chosen), *shape_of(region)))
+            places = np.unravel_index(elements[chosen], shape)
+            where: Any = (np.arange(len(chosen)), *(p - low for p, (low, _) in zip(places, region, strict=True)))
+            rows[where] = 1.0
+            found[chosen] = up(rows_through(plan, cone, rows) + known[elements[chosen]], 2)
+    return np.where(np.isnan(found), np.inf, found)
+
+
+def _tiles(elements: Elements, shape: tuple[int, ...]) -> Iterator[tuple[npt.NDArray[np.int64], Region]]:
+    """Positions in ``elements`` grouped by spatial neighbourhood, each with the box that holds them."""
+    if len(shape) < 2:
+        yield np.arange(len(elements)), whole(shape)
+        return
+    places = np.unravel_index(elements, shape)
+    tile = max(1, max(shape[:-1]) // TILES)
+    keys = np.stack([p // tile for p in places[:-1]], axis=1)
+    _, group = np.unique(keys, axis=0, return_inverse=True)
+    group = group.reshape(-1)
+    for g in range(int(group.max(initial=-1)) + 1):
+        part = np.flatnonzero(group == g)
+        spatial = tuple((int(p[part].min()), int(p[part].max()) + 1) for p in places[:-1])
+        yield part, (*spatial, (0, shape[-1]))
+
+
+TILES = 8
+"""Tiles along the longest axis: small receptive fields stay small, deep ones still share their pass."""

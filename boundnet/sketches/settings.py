@@ -1,0 +1,66 @@
+"""How many probes, how wide a safety factor, how small a failure probability."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from boundnet.graph import LayerGraph
+from boundnet.sketches.estimate import log_tau, scatter
+
+CLAIM = 1e-9
+"""Failure probability of a whole claim: all inputs, runs, tries, neurons and outputs."""
+TRIES = 3
+"""Second runs, each with fresh coins, before a network is given up; fixed beforehand."""
+DEVIATIONS = 5.0
+"""Standard deviations that the first run's estimates may be off without the second run noticing."""
+LARGE = 1 << 21
+"""Tensors above this size get fewer probes at a time."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one analysis.
+
+    Attributes:
+        screening: probes of the first run, all in memory at once.
+        checking: probes of the second run, ``chunk`` at a time.
+        log_p: log of the failure probability of a single check.
+        factor: E' is this times the first run's estimate.
+    """
+
+    screening: int
+    checking: int
+    chunk: int
+    log_p: float
+
+    @property
+    def log_tau(self) -> float:
+        """log of the factor between the geometric mean of the second run's probes and a bound."""
+        return log_tau(self.checking, self.log_p)
+
+    @property
+    def factor(self) -> float:
+        """tau, times what two estimates may differ by."""
+        both = 2.0 / (1.0 / self.screening + 1.0 / self.checking)
+        return float(np.exp(self.log_tau)) * scatter(both, DEVIATIONS)  # type: ignore[arg-type]
+
+
+def settings_for(graph: LayerGraph, inputs: int, smooth: bool) -> Settings:
+    """Settings that keep the whole claim's failure probability below ``CLAIM``.
+
+    Args:
+        inputs: how many inputs the claim covers.
+        smooth: whether curved functions make the strips grow with E'**2: then more probes pay.
+    """
+    sizes = [int(np.prod(graph.shape(name), dtype=np.int64)) for name in graph.topological()]
+    runs = 2
+    checks = (sum(sizes) + 4 * sum(int(np.prod(graph.shape(o))) for o in graph.outputs) + 1) * runs * TRIES * max(inputs, 1)
+    largest = max(sizes)
+    screening = 32 if largest > LARGE else 64
+    checking = 512 if smooth else 256
+    if largest > LARGE:
+        checking //= 2
+    chunk = max(4, min(16, (1 << 25) // largest // 2 * 2))
+    return Settings(screening, checking, chunk, float(np.log(CLAIM / checks)))
