@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from boundnet.arithmetic import Arithmetic
-from boundnet.assumptions import assumptions
+from boundnet.assumptions import assumptions, coins_line
 from boundnet.boxes import analyse_boxes
 from boundnet.errors import InputError
 from boundnet.frontends import load
@@ -37,9 +37,10 @@ from boundnet.verdict import verdict
 
 def analyze(
     model: Any, inputs: Any = None, arithmetic: Arithmetic | str = "binary32", *,
-    domain: Literal["auto", "interval", "affine"] = "auto", samples: int | None = None,
+    domain: Literal["auto", "interval", "affine", "sketch"] = "auto", samples: int | None = None,
     input_range: tuple[float, float] = (0.0, 1.0), seed: int = 0, reference: str | None = None,
     decision: str = "auto", box: tuple[Any, Any] | None = None, source: str | None = None, progress: Progress | None = None,
+    coins: int | None = None,
 ) -> Analysis:  # fmt: skip
     """Bound |computed - exact| of every output of ``model`` for every execution that conforms to ``arithmetic``.
 
@@ -49,13 +50,16 @@ def analyze(
             samples
             uniform in ``input_range`` with ``seed``.
         arithmetic: execution model or the name of a preset (:data:`boundnet.presets.PRESETS`).
-        domain: ``affine`` keeps correlations, ``interval`` is cheap, ``auto`` takes affine forms where they fit.
+        domain: ``affine`` keeps correlations, ``sketch`` does so for networks of any size with a guarantee that knows a
+            tiny probability, ``interval`` is cheap; ``auto`` chooses for each input.
         samples: use only the first so many inputs (or draw so many).
         reference: ``arb``, ``mpmath`` or ``pyinterval``: also evaluate the exact outputs to certified digits.
         decision: ``auto``, ``argmax``, ``sign`` or ``none`` (:func:`boundnet.heads.find_head`).
         box: (lo, hi), two inputs' worth of arrays: one bound for all inputs between them, by intervals.
         source: where the inputs came from, for the record.
         progress: called as work goes on.
+        coins: seed of the sketches' proving coins, for a repetition; the result is then conditional on it.  None draws them
+            from the operating system once everything they check is fixed.
 
     Returns:
         The result; bounds are absolute, in the outputs' own unit.
@@ -68,15 +72,17 @@ def analyze(
     started = time.perf_counter()
     check_gradual_underflow()
     rules = preset(arithmetic) if isinstance(arithmetic, str) else arithmetic
-    if domain not in ("auto", "interval", "affine"):
-        raise InputError(f"domain {domain!r}: use auto, interval or affine")
+    if domain not in ("auto", "interval", "affine", "sketch"):
+        raise InputError(f"domain {domain!r}: use auto, interval, affine or sketch")
     graph = load(model)
     timings = {"load": time.perf_counter() - started}
     heads = _heads(graph, decision)
     if box is not None:
         return _assemble_boxes(graph, rules, box, heads, source, timings, started)
     values, info = _inputs(graph, inputs, samples, input_range, seed, source)
-    runner = Runner(graph, rules, domain)
+    if coins is not None and not 0 <= coins < 2**63:
+        raise InputError(f"coins {coins}: give a seed in 0 .. 2**63 - 1")
+    runner = Runner(graph, rules, domain, coins, len(values[0]))
     found, table, domain_info = bound_samples(runner, values, heads, progress)
     timings["bound"] = time.perf_counter() - started - timings["load"]
     if reference is not None:
@@ -85,7 +91,11 @@ def analyze(
         timings["reference"] = time.perf_counter() - before
     cast_inputs = any(not np.array_equal(rules.storage.round(x), x) for x in values)
     lines = assumptions(rules, casts=runner.cast_graph is not graph, inputs_cast=cast_inputs)
-    return _assemble(graph, rules, found, table, heads, info, domain_info, lines, timings, started)
+    guarantee: tuple[str, float | None] = ("deterministic", None)
+    if runner.claim.checks:
+        guarantee = ("sketch", runner.claim.probability)
+        lines = (*lines, coins_line(runner.claim, coins))
+    return _assemble(graph, rules, found, table, heads, info, domain_info, lines, timings, started, guarantee)
 
 
 def _heads(graph: LayerGraph, decision: str) -> list[Head]:
@@ -152,6 +162,7 @@ def _assemble_boxes(
 def _assemble(
     graph: LayerGraph, rules: Arithmetic, found: list[Sample], table: LayerTable, heads: list[Head], info: InputInfo,
     domain: DomainInfo, lines: tuple[str, ...], timings: dict[str, float], started: float,
+    guarantee: tuple[str, float | None] = ("deterministic", None),
 ) -> Analysis:  # fmt: skip
     layers = table.rows()
     summary = _summary(found, heads, rules)
@@ -172,8 +183,9 @@ def _assemble(
     model = ModelInfo(graph.name, graph.metadata.get("path"), graph.metadata.get("sha256"), graph.parameters, graph.metadata)
     timings["total"] = time.perf_counter() - started
     return Analysis(
-        model, rules.describe(), "deterministic", lines, tuple(warnings), info, domain, tuple(found), layers, summary,
+        model, rules.describe(), guarantee[0], lines, tuple(warnings), info, domain, tuple(found), layers, summary,
         timings, verdict(summary, layers, found, info, rules), _versions(), nodes=describe_nodes(graph),
+        failure_probability=guarantee[1],
     )  # fmt: skip
 
 

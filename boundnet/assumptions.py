@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from boundnet.arithmetic import Arithmetic
+from boundnet.sketches.claim import Claim
 
 _ORDERS = {
     "any": "sums are evaluated in any order (direct or implicit GEMM; no Winograd, no FFT convolution)",
@@ -61,3 +62,15 @@ def assumptions(arithmetic: Arithmetic, *, casts: bool, inputs_cast: bool) -> tu
         "the analyzer itself runs in IEEE binary64, round to nearest, with the function accuracies of docs/arithmetic.md"
     )
     return tuple(lines)
+
+
+def coins_line(claim: Claim, seed: int | None) -> str:
+    """What a sketch's guarantee rests on beside the machine."""
+    from_where = (
+        "drawn from the operating system after everything they check was fixed"
+        if seed is None else f"conditional on the seed {seed} that was given"
+    )  # fmt: skip
+    return (
+        f"radii were checked with the analyzer's own random coins (Cauchy sketches; rounding errors stay worst-case): wrong "
+        f"with probability at most {claim.probability:.1e}; coins {from_where}"
+    )

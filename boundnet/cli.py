@@ -76,6 +76,8 @@ def analyze(
     subnormals: Annotated[Subnormals | None, _option("--subnormals", "Kept or flushed to zero.")] = None,
     bias: Annotated[Bias | None, _option("--bias", "Where a bias enters its sum.")] = None,
     domain: Annotated[Domain, _option("--domain", "Abstract domain [auto].")] = Domain.auto,
+    coins: Annotated[int | None, _option(
+        "--coins", "Seed of the sketches' proving coins, to repeat a run [from the system].", "N")] = None,
     decision: Annotated[Rule, _option("--decision", "What the outputs decide [auto: by the last layer].")] = Rule.auto,
     reference: Annotated[Engine | None, _option("--reference", "Also compute exact outputs to certified digits.")] = None,
     json: Annotated[Path | None, _option("--json", "Write all results (docs/results.md).", "OUT")] = None,
@@ -102,7 +104,7 @@ def analyze(
         }
         code = run(Request(
             model, inputs or (), input_shape or (), resize, scale, offset, samples, input_range, seed, options, domain.value,
-            decision.value, _value(reference), files, quiet,
+            decision.value, _value(reference), files, quiet, coins,
         ))  # fmt: skip
     raise typer.Exit(code)
 

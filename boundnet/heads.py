@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from boundnet.adjoint import Adjoint, adjoint
 from boundnet.arithmetic import Arithmetic
@@ -15,6 +16,8 @@ from boundnet.forward import Trace
 from boundnet.graph import LayerGraph
 from boundnet.ops import Activation, Reshape, Softmax
 from boundnet.rounding import Array, up
+from boundnet.sketches.settings import cost_of
+from boundnet.sketches.sketched import Sketched
 from boundnet.softmax_bounds import enclose, enclose_box, shares
 
 Rule = Literal["argmax", "sign", "none"]
@@ -22,6 +25,10 @@ ALL_PAIRS = 32
 """Up to so many classes, every pair gets a row of its own."""
 MOST_ROWS = 2048
 """Outputs with more elements are bounded by the forward pass alone."""
+ROW_WORK = 1e11
+"""Multiply-adds of adjoint rows for a node's elements and pairs from which probes serve instead, where there are any."""
+RIVALS = 12
+"""Rivals of the predicted class that get rows of their own then: those the probes leave closest."""
 _ROW_VALUES = 1 << 24
 
 
@@ -81,12 +88,14 @@ class Rows:
     Attributes:
         each: (N, K) bound of every element.
         pairs: (N, K, K), lower bound of D_j - D_k at [j, k] (so -pairs[k, j] is the upper one), or None where not needed.
-        source: the elements' adjoint, for attribution; None where the forward radius served.
+        source: adjoint rows for attribution; None where the forward radius served.
+        typical: (N,) the row of ``source`` whose parts are shown for each sample.
     """
 
     each: Array
     pairs: Array | None
     source: Adjoint | None
+    typical: npt.NDArray[np.int64] | None = None
 
 
 def bound_rows(trace: Trace, node: str, pairs: bool, best: Array | None = None) -> Rows:
@@ -100,13 +109,17 @@ def bound_rows(trace: Trace, node: str, pairs: bool, best: Array | None = None) 
     shape = radius.shape[1:]
     flat = radius.reshape(n, -1)
     k = flat.shape[1]
+    sketch = trace.sketches.get(node)
+    if sketch is not None and (k + k * k / 2.0 if k <= ALL_PAIRS else 2.0 * k) * cost_of(trace.graph) > ROW_WORK:
+        return _sketched_rows(trace, node, flat, sketch, pairs, best)
     if k > MOST_ROWS:
         return Rows(flat, _triangle(flat) if pairs else None, None)
     eye = np.broadcast_to(np.eye(k)[:, None, :], (k, n, k))
     source = _in_chunks(trace, node, eye, shape)
     each = np.minimum(flat, source.bound.T)
+    typical = np.argmax(each, axis=1)
     if not pairs:
-        return Rows(each, None, source)
+        return Rows(each, None, source, typical)
     table = _triangle(each)
     if k <= ALL_PAIRS:
         first, second = np.triu_indices(k, 1)
@@ -126,11 +139,46 @@ def bound_rows(trace: Trace, node: str, pairs: bool, best: Array | None = None) 
         low[at, best] = high[at, best] = 0.0
         table[at, best] = np.maximum(table[at, best], low)
         table[at, :, best] = np.maximum(table[at, :, best], -high)
-        # D_j - D_k = (D_best - D_k) - (D_best - D_j).
-        through = np.nextafter(low[:, None, :] - high[:, :, None], -np.inf)
-        table = np.maximum(table, np.where(np.isnan(through), -np.inf, through))
-        table[:, np.arange(k), np.arange(k)] = 0.0
-    return Rows(each, table, source)
+        table = _through(table, low, high)
+    return Rows(each, table, source, typical)
+
+
+def _sketched_rows(
+    trace: Trace, node: str, radius: Array, sketch: Sketched, pairs: bool, best: Array | None
+) -> Rows:
+    """Bounds of one sample from probes, with adjoint rows for the elements and rivals that matter most."""
+    shape = trace.tensors[node].radius.shape[1:]
+    each = np.minimum(radius, sketch.radii()[None])
+    k = each.shape[1]
+    chosen = int(np.argmax(each[0])) if best is None else int(best[0])
+    centre = trace.tensors[node].centre.reshape(-1)
+    low, high = sketch.below(chosen)
+    slack = centre[chosen] - centre + low
+    slack[chosen] = np.inf
+    rivals = np.argsort(np.where(np.isnan(slack), -np.inf, slack))[: min(RIVALS, k - 1)] if pairs else np.zeros(0, np.int64)
+    rows = np.zeros((1 + len(rivals), 1, k))
+    rows[:, 0, chosen] = 1.0
+    rows[np.arange(1, 1 + len(rivals)), 0, rivals] = -1.0
+    source = _in_chunks(trace, node, rows, shape)
+    each[0, chosen] = min(each[0, chosen], source.bound[0, 0])
+    low[rivals] = np.maximum(low[rivals], source.low[1:, 0])
+    high[rivals] = np.minimum(high[rivals], source.high[1:, 0])
+    typical = np.zeros(1, np.int64)
+    if not pairs:
+        return Rows(each, None, source, typical)
+    table = _triangle(each)
+    table[0, chosen] = np.maximum(table[0, chosen], low)
+    table[0, :, chosen] = np.maximum(table[0, :, chosen], -high)
+    return Rows(each, _through(table, low[None], high[None]), source, typical)
+
+
+def _through(table: Array, low: Array, high: Array) -> Array:
+    """Sharpen all pairs by D_j - D_k = (D_best - D_k) - (D_best - D_j)."""
+    through = np.nextafter(low[:, None, :] - high[:, :, None], -np.inf)
+    table = np.maximum(table, np.where(np.isnan(through), -np.inf, through))
+    diagonal = np.arange(table.shape[1])
+    table[:, diagonal, diagonal] = 0.0
+    return table
 
 
 def _in_chunks(trace: Trace, node: str, rows: Array, shape: tuple[int, ...]) -> Adjoint:

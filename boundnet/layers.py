@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from boundnet.adjoint import Adjoint
 from boundnet.formats import BINARY32, Format
@@ -93,7 +94,7 @@ class LayerTable:
             tally.values.add(exact.centre, self._smallest_normal)
             tally.overflow |= any(runs.machine.overflow.get(node, False) for node in tally.nodes)
 
-    def attribute(self, source: Adjoint, best: Array) -> None:
+    def attribute(self, source: Adjoint, best: npt.NDArray[np.int64]) -> None:
         """Take in where the bound of row ``best[n]`` of each sample comes from."""
         at = (best, np.arange(len(best)))
         total = np.zeros(len(best))

@@ -40,9 +40,9 @@ A numba function for other kernels, where LLVM inlines it.  Counter ``c`` says w
 """
 
 
-@numba.njit(cache=True, error_model="numpy")  # type: ignore[misc]
+@numba.njit(cache=True, error_model="numpy")
 def philox_run(c0: Any, count: int, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any, words: Any) -> None:
-    """Words of ``count`` counters that differ in their first word: c0, c0 + 1, ... without carry.  words: (4, >= count) uint32.
+    """Words of ``count`` counters with first words c0, c0 + 1, ... (no carry).  words: (4, >= count) uint32.
 
     The plain loop over rounds: LLVM vectorises it over counters wherever it is called.
     """

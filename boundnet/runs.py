@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +14,18 @@ from boundnet.forward import Tick, Trace, forward
 from boundnet.graph import LayerGraph
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array
+from boundnet.sketches.claim import Claim
+from boundnet.sketches.prove import Note, prove
+from boundnet.sketches.settings import Settings, cost_of, settings_for
 
 AUTO_LIMIT = 1 << 26
 """Largest table of affine coefficients that ``auto`` tries, in float64 values."""
 EXPLICIT_LIMIT = 1 << 28
 """The same when affine forms are asked for."""
+DEEP = 1 << 21
+"""Values in all tensors together from which ``auto`` goes to sketches at once."""
+ROW_WORK = 4e12
+"""Multiply-adds that a run may spend on adjoint rows."""
 _CHUNK_VALUES = 1 << 22
 
 
@@ -39,14 +46,21 @@ class Runner:
     """Analyses inputs of one graph in one Arithmetic.
 
     Args:
-        domain: ``auto``, ``interval`` or ``affine``.
+        domain: ``auto``, ``interval``, ``affine`` or ``sketch``.
+        seed: of the sketches' proving coins; None draws them from the operating system.
+        inputs: how many inputs the claim will cover.
     """
 
-    def __init__(self, graph: LayerGraph, arithmetic: Arithmetic, domain: str = "auto") -> None:
+    def __init__(
+        self, graph: LayerGraph, arithmetic: Arithmetic, domain: str = "auto", seed: int | None = None, inputs: int = 1
+    ) -> None:
         self.graph = graph
         self.arithmetic = arithmetic
         self.requested = domain
-        self.affine_fits = domain != "interval"
+        self.affine_fits = domain in ("auto", "affine")
+        self.claim = Claim()
+        self._seed, self._inputs = seed, inputs
+        self._settings: Settings | None = None
         self._consumers = {name: graph.consumers(name) for name in graph.topological()}
         self._machine = Rounder(arithmetic)
         self._exact = Rounder(None)
@@ -91,6 +105,36 @@ class Runner:
             self.affine_fits = False
             return None
         return Runs(machine, exact)
+
+    @property
+    def deep(self) -> bool:
+        """Whether ``auto`` need not try intervals first: too large for affine forms, too deep for intervals."""
+        sizes = [int(np.prod(self.graph.shape(name))) for name in self.graph.topological()]
+        return sum(sizes) >= DEEP
+
+    def sketch(self, inputs: Sequence[Array], wanted: Collection[str], note: Note | None = None) -> Runs | None:
+        """Both traces for one sample, radii by sketch and rows; None where no second run confirmed the first.
+
+        Args:
+            wanted: nodes of which probes are kept.
+        """
+        if self._settings is None:
+            self._settings = settings_for(self.graph, self._inputs)
+        settings = self._settings
+        cast = self._cast(inputs)
+        budget = max(1000, int(ROW_WORK / cost_of(self.graph)))
+        seed = self.claim.next_seed(self._seed)
+        machine = prove(self.cast_graph, cast, self._machine, settings, wanted, budget, seed, note=note)
+        self.claim.add(machine, settings)
+        if machine.trace is None:
+            return None
+        same = self.cast_graph is self.graph and all(map(np.array_equal, cast, inputs))
+        # The exact network is a conforming run in which nothing is rounded: the machine's radii hold for it.
+        within = {name: t.radius for name, t in machine.trace.tensors.items()} if same else None
+        seed = self.claim.next_seed(self._seed)
+        exact = prove(self.graph, inputs, self._exact, settings, wanted, budget, seed, within, note)
+        self.claim.add(exact, settings)
+        return None if exact.trace is None else Runs(machine.trace, exact.trace)
 
     def _cast(self, inputs: Sequence[Array]) -> list[Array]:
         return [cast_to(self.arithmetic, x) if self.casts else x for x in inputs]

@@ -13,7 +13,7 @@ from boundnet.decisions import decide
 from boundnet.heads import Head, bound_rows, softmax_bound
 from boundnet.layers import LayerTable
 from boundnet.results import DomainInfo, LogitBound, OutputBound, Sample
-from boundnet.rounding import Array, Mask, up
+from boundnet.rounding import Array, up
 from boundnet.runs import Runner, Runs
 
 Progress = Callable[[str, int, int], None]
@@ -26,75 +26,113 @@ CURVED = 0.01
 def bound_samples(
     runner: Runner, values: list[Array], heads: list[Head], progress: Progress | None = None
 ) -> tuple[list[Sample], LayerTable, DomainInfo]:
-    """Bound every sample of ``values``: intervals first, affine forms where ``auto`` finds that they can help."""
-    table = LayerTable(runner.graph, runner.arithmetic.storage)
-    found: list[Sample] = []
-    count = len(values[0])
-    refined = 0
+    """Bound every sample of ``values`` in the domain asked for, or in the cheapest one that serves it."""
+    return _Work(runner, values, heads, progress).all()
 
-    def note() -> None:
-        if progress is not None:
-            progress("bounding", len(found), count)
 
-    note()
+class _Work:
+    """Chunks and single samples on their way to results."""
 
-    def keep(runs: Runs, indices: npt.NDArray[np.int64]) -> Mask:
-        part = LayerTable(runner.graph, runner.arithmetic.storage)
-        bounded, curved = _samples(runs, heads, runner, indices, part)
-        worth = runner.requested == "auto" and runner.affine_fits
-        wanted = curved > CURVED if worth else np.zeros(len(indices), dtype=np.bool_)
-        if not wanted.any():
-            table.merge(part)
-            found.extend(bounded)
-            note()
-            return wanted
-        rest = indices[~wanted]
-        if len(rest):
-            again = LayerTable(runner.graph, runner.arithmetic.storage)
-            found.extend(_samples(runner.intervals([x[rest] for x in values]), heads, runner, rest, again)[0])
-            table.merge(again)
-        return wanted
+    def __init__(self, runner: Runner, values: list[Array], heads: list[Head], progress: Progress | None) -> None:
+        self.runner, self.values, self.heads, self.progress = runner, values, heads, progress
+        self.count = len(values[0])
+        self.table = LayerTable(runner.graph, runner.arithmetic.storage)
+        self.found: list[Sample] = []
+        self.used = {"interval": 0, "affine": 0, "sketch": 0}
+        self.wanted = {head.output for head in heads} | {head.logits for head in heads if head.logits is not None}
 
-    def refine(index: int) -> bool:
+    def all(self) -> tuple[list[Sample], LayerTable, DomainInfo]:
+        """Every sample, in order."""
+        self._note()
+        runner = self.runner
+        single = runner.requested in ("affine", "sketch") or (runner.requested == "auto" and runner.deep)
+        at = 0
+        while at < self.count:
+            if single:
+                self._refine(at)
+                at += 1
+                continue
+            indices = np.arange(at, min(self.count, at + runner.chunk()))
+            hard = self._by_intervals(indices)
+            for index in hard:
+                self._refine(int(index))
+            # Where all samples of a chunk needed more than intervals, the others will, too.
+            single = runner.requested == "auto" and len(hard) == len(indices)
+            at += len(indices)
+        self.found.sort(key=lambda sample: sample.index)
+        return self.found, self.table, _explain(runner, self.used, self.count)
+
+    def _note(self) -> None:
+        if self.progress is not None:
+            self.progress("bounding", len(self.found), self.count)
+
+    def _inputs(self, indices: npt.NDArray[np.int64]) -> list[Array]:
+        return [x[indices] for x in self.values]
+
+    def _take(self, runs: Runs, indices: npt.NDArray[np.int64], domain: str) -> None:
+        """Results of ``runs``, for good."""
+        part = LayerTable(self.runner.graph, self.runner.arithmetic.storage)
+        self.found.extend(_samples(runs, self.heads, self.runner, indices, part)[0])
+        self.table.merge(part)
+        self.used[domain] += len(indices)
+        self._note()
+
+    def _by_intervals(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Bound a chunk by intervals; returns the samples for which a sharper domain may do better."""
+        part = LayerTable(self.runner.graph, self.runner.arithmetic.storage)
+        runs = self.runner.intervals(self._inputs(indices))
+        bounded, curved = _samples(runs, self.heads, self.runner, indices, part)
+        hard = curved > CURVED if self.runner.requested == "auto" else np.zeros(len(indices), dtype=np.bool_)
+        rest = indices[~hard]
+        if not hard.any():
+            self.table.merge(part)
+            self.found.extend(bounded)
+            self.used["interval"] += len(indices)
+            self._note()
+        elif len(rest):
+            self._take(self.runner.intervals(self._inputs(rest)), rest, "interval")
+        return indices[hard]
+
+    def _refine(self, index: int) -> None:
+        """Bound one sample by affine forms, or by a sketch where they do not fit, or by intervals where that fails."""
         indices = np.array([index])
-        runs = runner.affine([x[indices] for x in values]) if runner.affine_fits else None
-        part = LayerTable(runner.graph, runner.arithmetic.storage)
-        bounded, _ = _samples(runs or runner.intervals([x[indices] for x in values]), heads, runner, indices, part)
-        table.merge(part)
-        found.extend(bounded)
-        note()
-        return runs is not None
+        inputs, runner = self._inputs(indices), self.runner
+        runs = runner.affine(inputs) if runner.affine_fits and not (runner.requested == "auto" and runner.deep) else None
+        domain = "affine"
+        if runs is None and runner.requested != "affine":
+            runs, domain = runner.sketch(inputs, self.wanted, self._inner), "sketch"
+        self._take(runs or runner.intervals(inputs), indices, domain if runs is not None else "interval")
 
-    at = 0
-    while at < count:
-        if runner.requested == "affine" and runner.affine_fits:
-            refined += refine(at)
-            at += 1
-            continue
-        indices = np.arange(at, min(count, at + runner.chunk()))
-        wanted = keep(runner.intervals([x[indices] for x in values]), indices)
-        refined += sum(refine(int(index)) for index in indices[wanted])
-        at += len(indices)
-    found.sort(key=lambda sample: sample.index)
-    return found, table, _explain(runner, refined, count)
+    def _inner(self, stage: str, done: int, total: int) -> None:
+        if self.progress is not None:
+            self.progress(f"bounding {len(self.found) + 1} of {self.count}: {stage}", done, total)
 
 
-def _explain(runner: Runner, refined: int, count: int) -> DomainInfo:
-    used = "interval" if refined == 0 else "affine" if refined == count else "mixed"
+def _explain(runner: Runner, used: dict[str, int], count: int) -> DomainInfo:
+    names = [name for name, number in used.items() if number]
+    which = names[0] if len(names) == 1 else "mixed"
     if runner.requested == "interval":
-        reason = "asked for; outputs are bounded by adjoint rows over interval radii"
-    elif not runner.affine_fits:
-        reason = "affine forms exceed the memory budget: radii by intervals, outputs by adjoint rows over them"
-    elif runner.requested == "affine":
-        reason = "asked for"
-    elif refined == 0:
-        reason = f"nonlinearity costs at most {CURVED:.0%} of the bound: affine forms could sharpen no more than that"
-    else:
-        reason = (
-            f"nonlinearity costs more than {CURVED:.0%} of the interval-based bound for {refined} of {count} inputs: "
-            "affine forms there, intervals (as sharp) elsewhere; outputs by adjoint rows in both"
+        return DomainInfo("interval", which, "asked for; outputs are bounded by adjoint rows over interval radii")
+    reasons = []
+    if used["interval"]:
+        reasons.append(
+            f"intervals for {used['interval']} of {count} inputs"
+            + ("" if not (runner.claim.failed or runner.requested == "affine") else
+               ": nothing sharper fits the memory budget or could be confirmed" if runner.requested == "affine" else
+               ": no second run confirmed the radii of the first, as where they grow beyond all values")
+            + ("" if runner.claim.failed or runner.requested != "auto" else
+               f": nonlinearity costs at most {CURVED:.0%} of the bound, sharper radii could gain no more than that")
+        )  # fmt: skip
+    if used["affine"]:
+        reasons.append(f"affine forms for {used['affine']}: all coefficients fit the memory budget")
+    if used["sketch"]:
+        claim = runner.claim
+        reasons.append(
+            f"sketches for {used['sketch']}: too large for affine forms; "
+            f"{claim.rows} adjoint rows decided what probes left open"
+            + (f", {claim.skipped} decisions stayed open beyond the budget of rows" if claim.skipped else "")
         )
-    return DomainInfo(runner.requested, used, reason)
+    return DomainInfo(runner.requested, which, "; ".join(reasons))
 
 
 def _samples(
@@ -130,8 +168,8 @@ def _samples(
             )
             rounding = final[0].each
             bound = _together(centre, cast, final[0].each, final[1].each)
-        if ours.source is not None and index == 0:
-            table.attribute(ours.source, np.argmax(ours.each, axis=1))
+        if ours.source is not None and ours.typical is not None and index == 0:
+            table.attribute(ours.source, ours.typical)
         if ours.source is not None:
             curved = np.maximum(curved, curvature_share(ours.source))
         finite = np.isfinite(centre.reshape(count, -1)) & np.isfinite(cast.reshape(count, -1))

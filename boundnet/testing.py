@@ -103,7 +103,7 @@ class _Claim:
         names = tuple(map(str, range(len(tensors))))
         for name, tensor in zip(names, tensors, strict=True):
             domain.enter(name, tensor.radius)
-        self.radius = domain.push("y", names, self.local)
+        self.radius = domain.push("y", names, self.local, self.centre)
 
     def check(self, computed: Array | None, xs: Sequence[Array], note: str) -> None:
         """Compare a run with the claim; ``computed`` None stands for the exact value."""

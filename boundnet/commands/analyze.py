@@ -51,6 +51,7 @@ def _analyze(graph: LayerGraph, loaded: Loaded | None, rules: Arithmetic, reques
         graph, loaded.inputs if loaded else None, rules,
         domain=request.domain, samples=request.samples, input_range=request.input_range or (0.0, 1.0), seed=request.seed,
         reference=request.reference, decision=request.decision, source=loaded.source if loaded else None, progress=meter,
+        coins=request.coins,
     )  # fmt: skip
 
 

@@ -53,6 +53,7 @@ class Domain(StrEnum):
     auto = "auto"
     interval = "interval"
     affine = "affine"
+    sketch = "sketch"
 
 
 class Rule(StrEnum):

@@ -31,11 +31,12 @@ class Request:
     input_range: tuple[float, float] | None = None
     seed: int = 0
     arithmetic: Mapping[str, str | None] = field(default_factory=dict)
-    domain: Literal["auto", "interval", "affine"] = "auto"
+    domain: Literal["auto", "interval", "affine", "sketch"] = "auto"
     decision: str = "auto"
     reference: str | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
     quiet: bool = False
+    coins: int | None = None
 
     def check(self) -> None:
         """Raise InputError or OutputError for what can be told before any work."""
@@ -54,6 +55,8 @@ class Request:
                 raise InputError("--input-range is for random inputs; leave it out with --inputs")
             if not (math.isfinite(low) and math.isfinite(high) and low <= high):
                 raise InputError(f"--input-range {low:g} {high:g}: give two finite numbers, the smaller one first")
+        if self.coins is not None and not 0 <= self.coins < 2**63:
+            raise InputError(f"--coins {self.coins}: give a number in 0 .. 2**63 - 1")
         if self.seed < 0:
             raise InputError(f"--seed {self.seed}: give a number that is not negative")
 
@@ -77,6 +80,7 @@ class Request:
             "--scale": self.scale, "--offset": self.offset, "--samples": self.samples, "--seed": self.seed or None,
             **{names.get(key, f"--{key}"): value for key, value in self.arithmetic.items()},
             "--domain": None if self.domain == "auto" else self.domain,
+            "--coins": self.coins,
             "--decision": None if self.decision == "auto" else self.decision,
             "--reference": self.reference,
         }  # fmt: skip

@@ -22,7 +22,6 @@ from boundnet.sketches.probes import Probes
 from boundnet.sketches.rows import exact_radii
 from boundnet.sketches.settings import Settings
 
-
 FRACTION = 2.0**-5
 """Least part of a promised radius that is left to the probes."""
 
@@ -80,10 +79,8 @@ class SketchDomain:
         radius = interval = _settled(plan.push(name, inputs, local), local)
         carried = bool(plan.links[name])
         if carried:
-            if self._within is not None:
-                radius = np.minimum(interval, self._within[name])
-            else:
-                radius = self._screen(name, interval)
+            known = self._within
+            radius = self._screen(name, interval) if known is None else np.minimum(interval, known[name])
         radius = _settled(np.where(np.isfinite(centre), radius, np.inf), local)
         plan.radius[name] = radius
         screened = radius

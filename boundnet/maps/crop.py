@@ -37,7 +37,8 @@ def shape_of(region: Region) -> Shape:
 def cut(x: npt.NDArray[Any], region: Region) -> npt.NDArray[Any]:
     """The region's part of (..., *shape)."""
     where: Any = (..., *(slice(start, stop) for start, stop in region))
-    return x[where]
+    part: npt.NDArray[Any] = x[where]
+    return part
 
 
 def hull(a: Region, b: Region) -> Region:
@@ -142,7 +143,8 @@ def _(linear: WeightedSelect, region: Region) -> Cropped:
 def cut_cells(x: npt.NDArray[Any], region: Region) -> npt.NDArray[Any]:
     """:func:`cut` of an array with one more axis at the end."""
     where: Any = (slice(None), *(slice(start, stop) for start, stop in region), slice(None))
-    return x[where]
+    part: npt.NDArray[Any] = x[where]
+    return part
 
 
 def _gather(index: npt.NDArray[np.int64], shape: Shape) -> tuple[npt.NDArray[np.int64], Region]:
@@ -178,7 +180,8 @@ class _Gather(LinearMap):
         if self.fan_out == 0:
             x[:, source] = flat[:, copied]
         else:
-            np.add.at(x, (slice(None), source), flat[:, copied])
+            where: Any = (slice(None), source)
+            np.add.at(x, where, flat[:, copied])
         return x.reshape(*front, *self.input_shape)
 
     def absolute(self, e: Array) -> Array:

@@ -24,9 +24,9 @@ _RARE = np.uint32(1 << 12)
 """High words below this leave V below 2**-20: such coins draw again."""
 
 
-@numba.njit(inline="always")  # type: ignore[misc]
+@numba.njit(inline="always")
 def _coin(v: float, low: np.uint32) -> float:
-    """tan(pi v / 4) or its reciprocal, by Lambert's continued fraction cut off after seven terms; two bits of ``low`` choose."""
+    """+-tan(pi v / 4) or its reciprocal, by Lambert's continued fraction after seven terms; bits of ``low`` choose."""
     x = v * (math.pi / 4.0)
     z = x * x
     top = x * (2027025.0 - z * (270270.0 - z * (6930.0 - 36.0 * z)))
@@ -36,20 +36,20 @@ def _coin(v: float, low: np.uint32) -> float:
     return -value if (low & np.uint32(2)) != 0 else value
 
 
-@numba.njit(inline="always")  # type: ignore[misc]
+@numba.njit(inline="always")
 def _uniform(high: np.uint32, low: np.uint32) -> float:
     """V from 61 bits: the middle of its cell."""
     return (float(high) * 536870912.0 + (float(low >> np.uint32(3)) + 0.5)) * _STEP
 
 
-@numba.njit(inline="always")  # type: ignore[misc]
+@numba.njit(inline="always")
 def _again(high: np.uint32, low: np.uint32, a: np.uint32, b: np.uint32) -> float:
     """V from 61 bits and 62 more."""
     rest = (float(a) + (float(b >> np.uint32(2)) + 0.5) * 2.0**-30) * _LOW_WORD
     return (float(high) * 536870912.0 + float(low >> np.uint32(3)) + rest) * _STEP
 
 
-@numba.njit(cache=True, error_model="numpy")  # type: ignore[misc]
+@numba.njit(cache=True, error_model="numpy")
 def _toss(row: Array, scale: Array, noise: Array, high: Any, low: Any) -> np.uint32:
     """row = row * scale + noise * coins; returns the smallest high word.  No other reduction: this loop must vectorise."""
     rare = np.uint32(0xFFFFFFFF)
@@ -59,7 +59,7 @@ def _toss(row: Array, scale: Array, noise: Array, high: Any, low: Any) -> np.uin
     return rare
 
 
-@numba.njit(cache=True, parallel=True, error_model="numpy")  # type: ignore[misc]
+@numba.njit(cache=True, parallel=True, error_model="numpy")
 def inject(probes: Array, scale: Array, noise: Array, first: int, stream: int, k0: np.uint32, k1: np.uint32) -> float:
     """probes = probes * scale + noise * coins in place; returns the largest |coin|.
 

@@ -75,7 +75,8 @@ def certify(
             if plan.links.get(name):
                 probes.advance(name)
                 if name in allowed:
-                    add_logs(probes.value(name).reshape(size, -1), allowed[name], np.full(size, kappa), spread[name], logs[name])
+                    value = probes.value(name).reshape(size, -1)
+                    add_logs(value, allowed[name], np.full(size, kappa), spread[name], logs[name])
                 if name in kept:
                     held[name] = probes.value(name).reshape(size, -1).copy()
             probes.forget(name)

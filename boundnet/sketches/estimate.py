@@ -27,7 +27,7 @@ _GROUP = 8
 
 @functools.cache
 def log_tau(probes: int, log_p: float) -> float:
-    """log of the factor by which the geometric mean of ``probes`` values must be raised: too small with p at most exp(log_p).
+    """log tau: tau times the geometric mean of ``probes`` values is too small with a probability of at most exp(log_p).
 
     Any s proves; the best one on a grid is taken, with the logarithm rounded up.
     """
@@ -43,7 +43,7 @@ def scatter(probes: int, deviations: float) -> float:
     return math.exp(deviations * math.pi / 2.0 * math.sqrt(2.0 / probes))
 
 
-@numba.njit(cache=True, parallel=True, error_model="numpy")  # type: ignore[misc]
+@numba.njit(cache=True, parallel=True, error_model="numpy")
 def add_logs(probes: Array, limit: Array, kappa: Array, spread: Array, total: Array) -> None:
     """total += sum over k of log(|P_k| / limit + kappa_k spread).  probes: (K, n); kappa: (K,); limit, spread, total: (n,).
 

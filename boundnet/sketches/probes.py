@@ -55,7 +55,7 @@ class Probes:
         assert total is not None
         self._values[name] = total
         if self._measure:
-            self._compare(name, error, plan.noise[name])
+            self._compare(error, plan.noise[name])
 
     def value(self, name: str) -> Array:
         """Probes of the node's named part, (K, 1, *shape), without symbols that get names at it."""
@@ -63,7 +63,7 @@ class Probes:
             scale = self._scales.pop(name)
             old = self._values[name]
             if self._measure:
-                self._compare(name, 2.0**-50 * np.abs(scale) * np.abs(old).max(axis=0), self._plan.noise[name])
+                self._compare(2.0**-50 * np.abs(scale) * np.abs(old).max(axis=0), self._plan.noise[name])
             self._values[name] = old * scale
         return self._values[name]
 
@@ -80,7 +80,7 @@ class Probes:
         if value is None:
             value = np.zeros((self._count, *shape))
         if scale is not None and self._measure:
-            self._compare(name, 2.0**-50 * np.abs(scale) * np.abs(value).max(axis=0), noise)
+            self._compare(2.0**-50 * np.abs(scale) * np.abs(value).max(axis=0), noise)
         flat = np.ones(shape) if scale is None else scale
         largest = inject(value.reshape(self._count, -1), np.ascontiguousarray(flat).reshape(-1),
                          np.ascontiguousarray(noise).reshape(-1), self._first, self._number[name], *self._key)  # fmt: skip
@@ -88,12 +88,12 @@ class Probes:
         self._values[name] = value
         return value
 
-    def _compare(self, name, error: Array, noise: Array) -> None:
+    def _compare(self, error: Array, noise: Array) -> None:
         """kappa: largest ratio of the probes' own rounding to the noise that is there anyway."""
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.where(error == 0.0, 0.0, up(error / noise, 4))
         worst = float(ratio.max(initial=0.0))
-        self.kappa = max(self.kappa, worst) if worst == worst else np.inf
+        self.kappa = np.inf if np.isnan(worst) else max(self.kappa, worst)
 
     def forget(self, name: str) -> None:
         """Free what only ``name`` still had to read."""

@@ -69,5 +69,6 @@ def prove(
         found = certify(domain.plan, domain.limits, settings, coins, wanted,
                         None if note is None else lambda at, of: note("checking", at, of))  # fmt: skip
         if found.holds:
-            return Proof(replace(trace, sketches=found.sketches), domain.effort, found.checks, attempt + 1, coins, found.kappa)
+            trace = replace(trace, sketches=found.sketches)
+            return Proof(trace, domain.effort, found.checks, attempt + 1, coins, found.kappa)
     return Proof(None, domain.effort, 0, TRIES, coins, found.kappa)

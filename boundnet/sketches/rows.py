@@ -72,11 +72,12 @@ def rows_through(plan: Plan, cone: Cone, rows: Array) -> Array:
     pending: dict[str, Array] = {cone.node: rows.reshape(count, 1, *shape_of(cone.regions[cone.node]))}
     total = np.zeros(count)
     left: dict[str, int] = {}
-    for step in cone.steps:
-        left[step.target] = left.get(step.target, 0) + 1
+    for each in cone.steps:
+        left[each.target] = left.get(each.target, 0) + 1
     weighed = set()
     parts = 0
-    for step in (*cone.steps, None):
+    steps: list[_Step | None] = [*cone.steps, None]
+    for step in steps:
         # Reversed topological order: all rows of a node have arrived when its first step comes.
         for name in [n for n in pending if n not in weighed and (step is None or n == step.target)]:
             weighed.add(name)
@@ -100,14 +101,14 @@ def _flat(noise: Array, region: Region) -> Array:
     return raise_tiny(np.ascontiguousarray(cut(noise, region)).reshape(-1))
 
 
-@numba.njit(inline="always")  # type: ignore[misc]
+@numba.njit(inline="always")
 def _raised(value: float, tiny: float) -> float:
     """|value|, at least ``tiny`` unless it is 0; a NaN stays one."""
     size = abs(value)
     return tiny if 0.0 < size < tiny else size
 
 
-@numba.njit(cache=True, error_model="numpy")  # type: ignore[misc]
+@numba.njit(cache=True, error_model="numpy")
 def _weigh(rows: Array, noise: Array, tiny: float) -> Array:
     count, n = rows.shape
     total = np.zeros(count)

@@ -47,13 +47,32 @@ class Settings:
         return float(np.exp(self.log_tau)) * scatter(both, DEVIATIONS)  # type: ignore[arg-type]
 
 
-def settings_for(graph: LayerGraph, inputs: int, smooth: bool) -> Settings:
+def cost_of(graph: LayerGraph) -> float:
+    """About how many multiply-adds one probe or one row costs."""
+    total = 0.0
+    for name in graph.topological():
+        op, sources = graph.op(name), graph.inputs_of(name)
+        size = float(np.prod(graph.shape(name), dtype=np.float64))
+        linear = getattr(op, "linear", None)
+        total += size * (linear(graph.shape(sources[0])).fan_in if linear is not None and sources else 2.0)
+    return total
+
+
+def curved(graph: LayerGraph) -> bool:
+    """Whether smooth functions make strips grow with the square of the radius: then more probes pay."""
+    return any(
+        getattr(getattr(graph.op(name), "function", None), "pieces", 0) is None or graph.op(name).describe() == "Multiply"
+        for name in graph.topological()
+    )
+
+
+def settings_for(graph: LayerGraph, inputs: int) -> Settings:
     """Settings that keep the whole claim's failure probability below ``CLAIM``.
 
     Args:
         inputs: how many inputs the claim covers.
-        smooth: whether curved functions make the strips grow with E'**2: then more probes pay.
     """
+    smooth = curved(graph)
     sizes = [int(np.prod(graph.shape(name), dtype=np.int64)) for name in graph.topological()]
     runs = 2
     checks = (sum(sizes) + 4 * sum(int(np.prod(graph.shape(o))) for o in graph.outputs) + 1) * runs * TRIES * max(inputs, 1)

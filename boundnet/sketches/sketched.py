@@ -39,7 +39,8 @@ class Sketched:
         apart = self.probes[:, best, None] - self.probes
         radius = up(self._scales() + self.known, 1)
         # kappa times both radii, and the subtraction's own rounding.
-        noise = self.kappa[:, None] * (radius[best] + radius) + 2.0**-52 * (np.abs(self.probes) + np.abs(self.probes[:, [best]]))
+        size = np.abs(self.probes) + np.abs(self.probes[:, [best]])
+        noise = self.kappa[:, None] * (radius[best] + radius) + 2.0**-52 * size
         spread = _grow(up(np.abs(apart) + noise, 6), np.zeros(len(self.kappa)), np.ones(len(radius)), self.log_tau)
         middle = self.shift[best] - self.shift
         slack = up(spread + self.known[best] + self.known + 2.0**-50 * (np.abs(self.shift[best]) + np.abs(self.shift)), 6)

@@ -39,7 +39,7 @@ def _check(reference: Path, count: int | None) -> None:
         for key, node in zip(names, graph.inputs, strict=True)
     ]
     analysis = boundnet.analyze(graph, inputs if len(inputs) > 1 else inputs[0], boundnet.build("binary32"), domain="auto")
-    assert analysis.guarantee == "deterministic"
+    assert analysis.guarantee in ("deterministic", "sketch")
     for sample in analysis.samples:
         for i, output in enumerate(sample.outputs):
             theirs = data[f"y{i}"][sample.index].astype(np.float64).reshape(output.value.shape)
