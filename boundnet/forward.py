@@ -63,7 +63,7 @@ def forward(
             if name in entering:
                 value = inputs[entering[name]]
                 box = np.zeros(value.shape) if input_radii is None else input_radii[entering[name]]
-                stored = rounder.stored_error_over(value, box)
+                stored = np.zeros(()) if graph.holds_integers(name) else rounder.stored_error_over(value, box)
                 reach = up(box + stored, 1)
                 zero = (value == 0.0) & (reach == 0.0)
                 overflow[name] = not bool(np.isfinite(reach).all())

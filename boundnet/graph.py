@@ -86,6 +86,11 @@ class LayerGraph:
         """Names of the Input nodes in the order they were added."""
         return [name for name in self._order if isinstance(self.op(name), Input)]
 
+    def holds_integers(self, name: str) -> bool:
+        """Whether ``name`` is an Input of whole numbers, which are not stored in a floating-point format."""
+        op = self.op(name)
+        return isinstance(op, Input) and op.integer
+
     @property
     def parameters(self) -> int:
         """Number of stored weights, those of shared layers counted once."""

@@ -137,7 +137,10 @@ class Runner:
         return None if exact.trace is None else Runs(machine.trace, exact.trace)
 
     def _cast(self, inputs: Sequence[Array]) -> list[Array]:
-        return [cast_to(self.arithmetic, x) if self.casts else x for x in inputs]
+        whole = [self.graph.holds_integers(name) for name in self.graph.inputs]
+        return [
+            x if exact or not self.casts else cast_to(self.arithmetic, x) for x, exact in zip(inputs, whole, strict=True)
+        ]
 
 
 def cast_to(arithmetic: Arithmetic, value: Array) -> Array:

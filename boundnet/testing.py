@@ -236,7 +236,8 @@ def check_graph(
 
 def run(graph: LayerGraph, inputs: Sequence[Array], emulator: EmulatedMachine) -> dict[str, Array]:
     """One emulated execution of a whole network: every node's stored value."""
-    values = {name: emulator.cast(x) for name, x in zip(graph.inputs, inputs, strict=True)}
+    given = zip(graph.inputs, inputs, strict=True)
+    values = {name: x if graph.holds_integers(name) else emulator.cast(x) for name, x in given}
     for name in graph.topological():
         if name not in values:
             forms = graph.op(name).forms()

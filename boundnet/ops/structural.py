@@ -25,12 +25,16 @@ def no_rounding(maps: tuple[LinearMap, ...], zero: npt.NDArray[np.bool_]) -> Loc
 
 
 class Input(Op):
-    """Where values enter the graph: stored in the storage format first.  shape: without the batch axis."""
+    """Where values enter the graph: stored in the storage format first.  shape: without the batch axis.
+
+    ``integer``: whole numbers such as indices into a table, which every execution holds exactly.
+    """
 
     arity = 0
 
-    def __init__(self, shape: Sequence[int]) -> None:
+    def __init__(self, shape: Sequence[int], integer: bool = False) -> None:
         self.shape = tuple(int(n) for n in shape)
+        self.integer = integer
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return self.shape

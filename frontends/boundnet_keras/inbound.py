@@ -46,11 +46,8 @@ def _keras3(node: Mapping[str, Any]) -> Call:
     for key, value in dict(node.get("kwargs", {})).items():
         values = list(_keras3_values(value))
         if any(isinstance(item, Ref) for item in values):
-            if key == "mask":
-                options[key] = "tensor"
-            else:
-                keywords[key] = tuple(range(len(arguments), len(arguments) + len(values)))
-                arguments += values
+            keywords[key] = tuple(range(len(arguments), len(arguments) + len(values)))
+            arguments += values
         else:
             options[key] = value
     return Call(tuple(arguments), options, keywords)

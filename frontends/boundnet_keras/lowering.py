@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -81,6 +82,8 @@ class Lowering:
         """The op of an earlier call of this layer if it is the same, so that shared weights stay one set of weights."""
         earlier = self.used.setdefault((*self.path, part), [])
         for other in earlier:
+            if other is op:
+                return op
             if type(other) is type(op) and _equal(vars(other), vars(op)):
                 return other
         earlier.append(op)
@@ -93,6 +96,10 @@ class Lowering:
         if convert is not None:
             stored = [Weight(weight.name, _converted(weight, convert)) for weight in stored]
         return collect("/".join(self.path), stored, shapes, optional)
+
+    def within(self, kind: str, config: Mapping[str, Any], stored: Sequence[Weight]) -> Lowering:
+        """For a layer or cell inside this one: its class, its configuration and its part of the weights."""
+        return replace(self, layer=replace(self.layer, kind=kind, config=dict(config)), store=_Part(stored))
 
     def as_argument(self, layer: Mapping[str, Any]) -> Lowering:
         """For a layer given as another one's ``activation``: its configuration, under this layer's name."""
@@ -141,6 +148,16 @@ class Lowering:
                 f"layer {'/'.join(self.path)!r} ({self.layer.kind}) needs {rank} axes besides the batch,"
                 f" but its input has shape {self.shape(x)}"
             )
+
+
+class _Part:
+    """Some of a layer's weights as a store of their own; each is read once."""
+
+    def __init__(self, stored: Sequence[Weight]) -> None:
+        self._stored = [Weight(weight.name, functools.cache(weight.read)) for weight in stored]
+
+    def of(self, path: Path) -> list[Weight]:
+        return self._stored
 
 
 def _equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -44,6 +44,16 @@ class Call:
         tensors = [place for place, argument in enumerate(self.arguments) if isinstance(argument, Ref)]
         return [tensors.index(place) for place in self.keywords.get(keyword, ()) if place in tensors]
 
+    def without(self, keyword: str) -> Call:
+        """The call as if ``keyword`` had not been given."""
+        dropped = set(self.keywords.get(keyword, ()))
+        left = [place for place in range(len(self.arguments)) if place not in dropped]
+        keywords = {
+            name: tuple(left.index(place) for place in places) for name, places in self.keywords.items() if name != keyword
+        }
+        options = {name: value for name, value in self.options.items() if name != keyword}
+        return Call(tuple(self.arguments[place] for place in left), options, keywords)
+
     @property
     def positional(self) -> list[int]:
         """Positions among :attr:`inputs` of the tensors given without a keyword."""

@@ -92,7 +92,9 @@ def _match(path: LayerPath, prefixes: dict[str, str], leaves: Sequence[tuple[Lay
     for length in range(1, len(path) + 1):
         end = "/".join(path[-length:])
         if sum("/".join(other[-length:]) == end for other, _ in leaves) == 1:
-            return [name for name, prefix in prefixes.items() if f"/{prefix}".endswith(f"/{end}")]
+            found = [name for name, prefix in prefixes.items() if f"/{prefix}".endswith(f"/{end}")]
+            # Cells and wrapped layers have prefixes of their own below their layer's.
+            return found or [name for name, prefix in prefixes.items() if f"/{end}/" in f"/{prefix}/"]
     return []
 
 

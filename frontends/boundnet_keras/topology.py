@@ -9,7 +9,7 @@ from boundnet import ops
 from boundnet.errors import GraphError, ModelFileError, Refusal, UnsupportedLayerError
 from boundnet.graph import LayerGraph
 from boundnet_keras.layers import TABLE, refusal
-from boundnet_keras.layers.identity import IDENTITY_KINDS, PASSES_MASK
+from boundnet_keras.layers.identity import AVERAGES_STEPS, IDENTITY_KINDS, PASSES_MASK, TAKES_MASK
 from boundnet_keras.lowering import Lowering, Refused
 from boundnet_keras.model import OPERATION, Call, LayerSpec, ModelSpec, Ref
 from boundnet_keras.source import Source
@@ -148,6 +148,9 @@ class _Walk:
         known = [name for name in inputs if name is not None]
         if len(known) < len(inputs):
             return [None] * MAX_OUTPUTS
+        masks = [known[place] for place in call.named("mask")]
+        known = [name for place, name in enumerate(known) if place not in call.named("mask")]
+        call = call.without("mask")
         rule, name = TABLE[layer.kind], "/".join(path)
         if not known or (len(known) > 1 and not rule.merges):
             which = f"layer {name!r} ({layer.kind})"
@@ -157,6 +160,7 @@ class _Walk:
             self.graph, layer, call, path, node, source.major, source.backend, self.store, self.used, self.masks
         )
         try:
+            self._take_masks(layer, known, masks)
             result = rule.lower(lowering, known)
             results: list[str | None] = [result] if isinstance(result, str) else list(result)
             self._pass_mask(layer, known, results[0])
@@ -173,6 +177,17 @@ class _Walk:
                 " save the model again with the Keras version that made it"
             ) from error
         return [None] * MAX_OUTPUTS
+
+    def _take_masks(self, layer: LayerSpec, inputs: Sequence[str], masks: Sequence[str]) -> None:
+        """Masks that a call is given, or that its input carries (the same, as functional models of Keras 3 store them)."""
+        masked = masks or [name for name in inputs if name in self.masks]
+        if masked and layer.kind in AVERAGES_STEPS:
+            raise Refused("averages the steps that a mask keeps; remove the mask")
+        if masks and (layer.kind not in TAKES_MASK or len(masks) > 1):
+            if layer.kind not in PASSES_MASK:
+                raise Refused("is called with a mask; remove it")
+        elif masks:
+            self.masks[inputs[0]] = masks[0]
 
     def _pass_mask(self, layer: LayerSpec, inputs: Sequence[str], result: str | None) -> None:
         """Layers that work step by step hand on the mask of their input; the others end it, as Keras 3 does."""

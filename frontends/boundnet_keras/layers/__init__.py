@@ -17,8 +17,10 @@ from boundnet_keras.layers import (
     normalization,
     operations,
     pooling,
+    recurrent,
     refused,
     reshaping,
+    sequences,
     statistics,
 )
 from boundnet_keras.lowering import Rule
@@ -37,7 +39,9 @@ TABLE: Mapping[str, Rule] = {
     **normalization.RULES,
     **operations.RULES,
     **pooling.RULES,
+    **recurrent.RULES,
     **reshaping.RULES,
+    **sequences.RULES,
     **statistics.RULES,
 }
 

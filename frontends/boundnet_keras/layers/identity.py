@@ -49,6 +49,12 @@ PASSES_MASK = IDENTITY_KINDS | {
     "LeakyReLU", "PReLU", "ReLU", "RMSNormalization", "TimeDistributed", "UnitNormalization",
 }  # fmt: skip
 
+TAKES_MASK = frozenset((
+    *("LSTM", "GRU", "SimpleRNN", "RNN", "CuDNNLSTM", "CuDNNGRU", "Bidirectional", "TimeDistributed"),
+    *("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
+))  # fmt: skip
+AVERAGES_STEPS = frozenset(("GlobalAveragePooling1D",))
+
 
 def _same(layer: Lowering, inputs: Sequence[str]) -> str:
     (x,) = inputs

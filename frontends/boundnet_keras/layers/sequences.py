@@ -1,0 +1,119 @@
+"""Layers around sequences: Embedding, Masking, TimeDistributed, and wrappers that do nothing at inference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from boundnet import ops
+from boundnet_keras.layers.recurrent import inner, join_steps, split_steps
+from boundnet_keras.lowering import Lowering, Refused, Rule
+from boundnet_keras.model import Config
+from boundnet_keras.values import ints, number
+
+# Inner layers that work on every step alike when they see all steps at once.
+_STEPWISE = (
+    "Activation", "Dense", "Dropout", "ELU", "GaussianDropout", "GaussianNoise", "AlphaDropout", "LeakyReLU", "ReLU",
+    "Identity", "Rescaling",
+)  # fmt: skip
+
+
+def whole_numbers(layer: Lowering, x: str) -> None:
+    """Mark the model's input that ``x`` is rearranged from as whole numbers, which no execution rounds."""
+    while layer.graph.inputs_of(x) and isinstance(layer.graph.op(x), (ops.Reshape, ops.Slice, ops.Transpose)):
+        (x,) = layer.graph.inputs_of(x)
+    op = layer.graph.op(x)
+    if isinstance(op, ops.Input):
+        op.integer = True
+
+
+def _embedding(layer: Lowering, inputs: Sequence[str]) -> str:
+    (x,) = inputs
+    rows, width = ints(layer.get("input_dim"), 1)[0], ints(layer.get("output_dim"), 1)[0]
+    table = layer.weights({"embeddings": (rows, width)})["embeddings"]
+    whole_numbers(layer, x)
+    y = layer.add(ops.Lookup(table), x)
+    if layer.get("mask_zero", False):
+        each = layer.reshape(x, (*layer.shape(x), 1), "each")
+        layer.masks[y] = layer.add(ops.Differs(0.0), each, part="mask")
+    return y
+
+
+def _masking(layer: Lowering, inputs: Sequence[str]) -> str:
+    """Steps whose entries all equal mask_value become 0 and are skipped by recurrent layers."""
+    (x,) = inputs
+    value = number(layer.get("mask_value", 0.0))
+    mask = layer.add(ops.Differs(value), x, part="mask")
+    each = layer.reshape(mask, (*layer.shape(mask), 1), "each")
+    y = layer.add(ops.Select(), each, x, layer.add(ops.Blank(layer.shape(x)), x, part="zeros"))
+    layer.masks[y] = mask
+    return y
+
+
+def _time_distributed(layer: Lowering, inputs: Sequence[str]) -> str:
+    from boundnet_keras.layers import TABLE  # the table holds this rule, too
+
+    (x,) = inputs
+    kind, config = inner(layer.config, "layer")
+    if kind not in TABLE:
+        raise Refused(f"wraps a layer of the class {kind!r}, which isn't supported")
+    rule = TABLE[kind]
+    if rule.merges:
+        raise Refused(f"wraps a layer of the class {kind!r}, which takes several tensors or sequences")
+    held = layer.within(kind, config, layer.store.of(layer.path))
+    if kind in _STEPWISE and (kind != "Dense" or len(layer.shape(x)) > 1):
+        return _one(rule.lower(held, [x]))
+    steps = split_steps(layer, x, "time")
+    mask = layer.masks.get(x)
+    y = [_one(rule.lower(replace(held, node=f"{layer.node}/{t}"), [step])) for t, step in enumerate(steps)]
+    joined = join_steps(layer, y)
+    if mask is not None:
+        layer.masks[joined] = mask
+    return joined
+
+
+def _one(result: str | list[str]) -> str:
+    return result if isinstance(result, str) else result[0]
+
+
+def _refuse_wrapped(config: Config, major: int) -> str:
+    from boundnet_keras.layers import TABLE
+    from boundnet_keras.layers.refused import reason
+
+    try:
+        kind, own = inner(config, "layer")
+    except Refused as refused:
+        return str(refused)
+    if kind not in TABLE:
+        return f"wraps a {kind} layer: {reason(kind)}"
+    why = TABLE[kind].refuse(own, major)
+    return f"wraps a {kind} layer: {why}" if why else ""
+
+
+def _wrapped(layer: Lowering, inputs: Sequence[str]) -> str | list[str]:
+    """A wrapper that only acts in training: SpectralNormalization keeps the kernel it normalised last."""
+    from boundnet_keras.layers import TABLE
+
+    kind, config = inner(layer.config, "layer")
+    stored = layer.store.of(layer.path)
+    if layer.kind == "SpectralNormalization":
+        # The vector of the power iteration comes last or, in some files, next to the kernel, which may be there again.
+        biased = kind != "Embedding" and config.get("use_bias", True) is not False
+        ranks = [weight.read().ndim for weight in stored]
+        stored = [stored[0], stored[ranks.index(1)]] if biased and 1 in ranks else stored[:1]
+    return TABLE[kind].lower(layer.within(kind, config, stored), inputs)
+
+
+def _refuse_embedding(config: Config, major: int) -> str:
+    if config.get("quantization_mode") or config.get("lora_rank"):
+        return "its table is quantized or has LoRA weights; save the model without"
+    return ""
+
+
+RULES = {
+    "Embedding": Rule(_embedding, _refuse_embedding, weighted=lambda config: True),
+    "Masking": Rule(_masking),
+    "TimeDistributed": Rule(_time_distributed, _refuse_wrapped, weighted=lambda config: True),
+    "SpectralNormalization": Rule(_wrapped, _refuse_wrapped, weighted=lambda config: True),
+    "Wrapper": Rule(_wrapped, _refuse_wrapped, weighted=lambda config: True),
+}
