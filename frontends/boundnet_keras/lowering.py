@@ -54,6 +54,8 @@ class Lowering:
     used: dict[Path, list[ops.Op]]
     masks: dict[str, str] = field(default_factory=dict)
     """Node -> node of its mask: zeros and ones, one for each time step."""
+    sequences: dict[str, list[str]] = field(default_factory=dict)
+    """Node joined from time steps -> their nodes: the next layer takes those, and the joined one need not be computed."""
 
     @property
     def kind(self) -> str:

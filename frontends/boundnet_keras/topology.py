@@ -93,6 +93,7 @@ class _Walk:
     refused: list[Refusal] = field(default_factory=list)
     used: dict[Path, list[ops.Op]] = field(default_factory=dict)
     masks: dict[str, str] = field(default_factory=dict)
+    sequences: dict[str, list[str]] = field(default_factory=dict)
     calls: int = 0
 
     def add_input(self, layer: LayerSpec) -> str:
@@ -157,8 +158,9 @@ class _Walk:
             raise ModelFileError(f"{self.source.label}: {which} is called with {len(known)} inputs")
         source = self.source
         lowering = Lowering(
-            self.graph, layer, call, path, node, source.major, source.backend, self.store, self.used, self.masks
-        )
+            self.graph, layer, call, path, node, source.major, source.backend, self.store, self.used, self.masks,
+            self.sequences,
+        )  # fmt: skip
         try:
             self._take_masks(layer, known, masks)
             result = rule.lower(lowering, known)

@@ -206,20 +206,20 @@ def test_dangling_reference(tmp_path: Path) -> None:
 
 def test_all_unsupported_layers_are_listed(tmp_path: Path) -> None:
     """Also those inside nested models, with reason and remedy; nothing in a Lambda is looked at."""
-    inner = sequential({"class_name": "LSTM", "config": {"name": "lstm", "units": 2}})
+    inner = sequential({"class_name": "IntegerLookup", "config": {"name": "lookup"}})
     config = sequential(
         dense_config("d", 2, activation="my_function", **INPUT),
         {"class_name": "Lambda", "config": {"name": "code", "function": ["4wEAAAA=", None, None]}},
         {"class_name": "UpSampling2D", "config": {"name": "up", "interpolation": "bilinear"}},
         {"class_name": "Custom>Swish2", "config": {"name": "own"}},
-        {"class_name": "Masking", "config": {"name": "mask"}},
+        {"class_name": "LSTM", "config": {"name": "lstm", "units": 2, "time_major": True}},
         inner | {"config": inner["config"] | {"name": "nested"}},
     )
     path = legacy_file(tmp_path / "model.h5", config, GOOD)
     with pytest.raises(UnsupportedLayerError) as caught:
         frontend.load(path)
     found = {item.layer: item for item in caught.value.layers}
-    assert set(found) == {"d", "code", "up", "own", "mask", "nested/lstm"}
+    assert set(found) == {"d", "code", "up", "own", "lstm", "nested/lookup"}
     assert found["code"].kind == "Lambda"
     assert "never runs" in found["code"].reason
     assert "my_function" in found["d"].reason
@@ -242,10 +242,11 @@ def test_all_unsupported_layers_are_listed(tmp_path: Path) -> None:
         ),
         ("EinsumDense", {"equation": "ab,ab->a", "output_shape": []}, "batch axis"),
         ("EinsumDense", {"equation": "abc,d->ad", "output_shape": [2]}, "alone"),
-        ("TimeDistributed", {}, "wrapped"),
+        ("TimeDistributed", {}, "wraps"),
         ("LayerNormalization", {"rms_scaling": True}, "rms_scaling"),
         ("MultiHeadAttention", {"num_heads": 2, "key_dim": 2}, "query and value"),
-        ("Embedding", {}, "integers"),
+        ("IntegerLookup", {}, "integers"),
+        ("RNN", {"cell": {"class_name": "My>Cell", "config": {}}}, "cell"),
         ("RandomCrop", {}, "image"),
     ],
 )

@@ -19,19 +19,14 @@ DIGITS = MODELS / "digits"
 U = 2.0**-24
 pytestmark = pytest.mark.skipif(not MODELS.is_dir(), reason=f"the collection of real models isn't at {MODELS}")
 
-DEEP = ("crepe", "XCEPTION", "resnet8")
+DEEP = ("crepe", "XCEPTION", "resnet8", "lstm")
 """A sample of these takes 5 seconds and more: one is tried by default, all with -m slow."""
-LAYERS_TO_COME = {"deepconcolic__mnist_lstm.h5": "LSTM"}
 
 
 def _check(reference: Path, count: int | None) -> None:
     with np.load(reference) as stored:
         data = {key: stored[key] for key in stored.files}
     path = MODELS / reference.stem.replace("__", "/")
-    if reference.stem in LAYERS_TO_COME:
-        with pytest.raises(boundnet.UnsupportedLayerError, match=LAYERS_TO_COME[reference.stem]):
-            boundnet.load(path)
-        pytest.skip(f"{reference.stem}: {LAYERS_TO_COME[reference.stem]} layers are refused")
     graph = boundnet.load(path)
     names = ["x"] if "x" in data else [f"x{i}" for i in range(len(graph.inputs))]
     inputs = [

@@ -71,6 +71,25 @@ def _function(name: str) -> Callable[[Lowering, Sequence[str]], str]:
     return lower
 
 
+def _not_equal(layer: Lowering, inputs: Sequence[str]) -> str:
+    """x != number: how functional models of Keras 3 write down where a mask comes from."""
+    arguments = layer.call.arguments
+    if len(inputs) != 1 or len(arguments) != 2 or not isinstance(arguments[0], Ref):
+        raise Refused("compares two tensors; only a tensor with a number is supported")
+    value = number(arguments[1])
+    each = layer.reshape(inputs[0], (*layer.shape(inputs[0]), 1), "each")
+    return layer.add(ops.Differs(value), each)
+
+
+def _any(layer: Lowering, inputs: Sequence[str]) -> str:
+    (x,) = inputs
+    rank = len(layer.shape(x))
+    axis = layer.config.get("axis", -1)
+    if axis is None or layer.axis(axis, rank) != rank - 1 or layer.config.get("keepdims"):
+        raise Refused("is supported along the last axis alone")
+    return layer.add(ops.Differs(0.0), x)
+
+
 def _refuse_configured(config: Config, major: int) -> str:
     """Operations keep constants such as a slope in places that differ between versions: only defaults are sure."""
     extra = sorted(set(config) - {"name"})
@@ -97,6 +116,8 @@ RULES = {
     OPERATION + "Add": Rule(_with_constant(ops.Add, "Add"), merges=True),
     OPERATION + "Subtract": Rule(_with_constant(ops.Subtract, "Subtract"), merges=True),
     OPERATION + "Multiply": Rule(_with_constant(ops.Multiply, "Multiply"), merges=True),
+    OPERATION + "NotEqual": Rule(_not_equal),
+    OPERATION + "Any": Rule(_any),
     OPERATION + "Maximum": Rule(_nary(ops.Maximum), merges=True),
     OPERATION + "Minimum": Rule(_nary(ops.Minimum), merges=True),
     **{OPERATION + kind: Rule(_function(name), _refuse_configured) for kind, name in _FUNCTIONS.items()},

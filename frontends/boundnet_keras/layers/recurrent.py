@@ -17,7 +17,9 @@ MAX_STEPS = 4096
 
 
 def split_steps(layer: Lowering, x: str, part: str) -> list[str]:
-    """The entries along the first axis, cut in halves again and again: every cut copies little."""
+    """The entries along the first axis: those it was joined from, or cut in halves again and again, which copies little."""
+    if x in layer.sequences:
+        return layer.sequences[x]
 
     def cut(node: str, start: int, stop: int) -> list[str]:
         shape = layer.shape(node)
@@ -39,7 +41,9 @@ def split_steps(layer: Lowering, x: str, part: str) -> list[str]:
 def join_steps(layer: Lowering, steps: Sequence[str], part: str = "") -> str:
     """The inverse of :func:`split_steps`."""
     rows = [layer.reshape(x, (1, *layer.shape(x)), f"{part or 'sequence'}/step{t}") for t, x in enumerate(steps)]
-    return rows[0] if len(rows) == 1 else layer.add(ops.Concat(0), *rows, part=part)
+    joined = rows[0] if len(rows) == 1 else layer.add(ops.Concat(0), *rows, part=part)
+    layer.sequences[joined] = list(steps)
+    return joined
 
 
 @dataclass
@@ -55,7 +59,10 @@ class Loop:
         """Outputs in the order of processing, and the last states."""
         layer, prefix = self.layer, self.prefix
         first, *others = self.cells
-        steps = split_steps(layer, first.project(x, prefix), f"{prefix}time")
+        if x in layer.sequences:
+            steps = [first.project(step, f"{prefix}{t}/") for t, step in enumerate(layer.sequences[x])]
+        else:
+            steps = split_steps(layer, first.project(x, prefix), f"{prefix}time")
         kept = (
             split_steps(layer, layer.reshape(mask, (*layer.shape(mask), 1), f"{prefix}mask"), f"{prefix}mask")
             if mask
