@@ -68,6 +68,17 @@ MORE: dict[str, Callable[[Draw], tuple[ops.Op, list[tuple[int, ...]]]]] = {
     "average padded": lambda d: (ops.AveragePool((3, 3), (2, 2), ((1, 1), (1, 1))), [(5, 4, 2)]),
     "average of one": lambda d: (ops.AveragePool((2,), (2,), ((1, 1),)), [(4, 2)]),
     "max padded": lambda d: (ops.MaxPool((3, 2), (2, 2), ((1, 1), (0, 1))), [(5, 3, 2)]),
+    "einsum scaled": lambda d: (ops.Einsum("qhd,khd->hqk", 0.3), [(2, 2, 3), (4, 2, 3)]),
+    "layer norm": lambda d: (ops.LayerNorm(d.weight(3), d.weight(3)), [(4, 3)]),
+    "layer norm of two axes": lambda d: (ops.LayerNorm(d.weight(2, 1), d.weight(2, 3), axes=2), [(3, 2, 3)]),
+    "rms norm": lambda d: (ops.RMSNorm(d.weight(3)), [(2, 3)]),
+    "unit norm": lambda d: (ops.UnitNorm(), [(2, 3)]),
+    "masked softmax": lambda d: (ops.MaskedSoftmax(2, d.rng.integers(2, size=(1, 3, 4)).astype(float)), [(2, 3, 4)]),
+    "masked by data": lambda d: (ops.MaskedSoftmax(0), [(4, 2), (4, 1)]),
+    "add biased": lambda d: (ops.AddBiased(d.weight(1, 3)), [(2, 3), (2, 3)]),
+    "blank": lambda d: (ops.Blank((2, 2)), [(3,)]),
+    "differs": lambda d: (ops.Differs(float(d.rng.choice([0.0, 0.1, 1.0]))), [(5, 2)]),
+    "select": lambda d: (ops.Select(), [(2, 1), (2, 3), (2, 3)]),
     "softmax of rows": lambda d: (ops.Softmax(1), [(2, 4, 3)]),
     "log_softmax of columns": lambda d: (ops.LogSoftmax(0), [(4, 3)]),
     "total inner": lambda d: (ops.Total(1), [(2, 3, 2)]),
@@ -95,10 +106,20 @@ def test_every_op(real: str, tmp_path: Path) -> None:
     d = Mild(rules(real), 7)
     drawn = [(f"{name} {i}", *case(d)) for name, case in (CASES | MORE).items() for i in range(2)]
     parts = [part for part in drawn if type(part[1]) in EMITTERS]
-    assert {type(op) for _, op, _ in parts} | {ops.Activation} >= set(EMITTERS)
+    assert {type(op) for _, op, _ in parts} | {ops.Activation, ops.Lookup} >= set(EMITTERS)
     graph = join(parts)
     compiled = Compiled(graph, tmp_path / "c", real)
     agree(graph, compiled, [d.stored(6, *graph.shape(name)) for name in graph.inputs])
+
+
+def test_lookup(tmp_path: Path) -> None:
+    d = Mild(rules("float"), 9)
+    graph = join([("lookup", ops.Lookup(d.weight(4, 2)), [(5,)])])
+    compiled = Compiled(graph, tmp_path / "c")
+    agree(graph, compiled, [np.array([[0.0, 3.0, 2.0, 1.5, -0.5]])])
+    outside = compiled.run([np.array([[4.0, -1.0, np.nan, 1e30, 1.0]])])["lookup"][0]
+    assert np.isnan(outside[:4]).all()
+    assert np.isfinite(outside[4]).all()
 
 
 @pytest.mark.parametrize("real", REALS)

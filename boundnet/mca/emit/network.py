@@ -13,7 +13,7 @@ import numpy as np
 from boundnet import ops
 from boundnet.errors import Refusal, UnsupportedLayerError
 from boundnet.graph import LayerGraph
-from boundnet.mca.emit import moves, sums, text, weights
+from boundnet.mca.emit import choices, groups, moves, sums, text, weights
 from boundnet.mca.emit.code import Piece, Real, Shape, operand, size_of
 from boundnet.mca.emit.programs import elementwise, parametric
 from boundnet.ops.base import Op
@@ -33,13 +33,20 @@ def _merge(op: Any, shapes: Sequence[Shape], real: Real) -> Piece:
     return elementwise(lambda m, terms: op.program(m, *terms), arrays, op.output_shape(*shapes), real)
 
 
+def _biased(op: ops.AddBiased, shapes: Sequence[Shape], real: Real) -> Piece:
+    """Two tensors and a bias."""
+    arrays = [("x0", shapes[0]), ("x1", shapes[1]), ("p0", op.bias.shape)]
+    return elementwise(lambda m, terms: op.programs()[0](m, *terms), arrays, shapes[0], real)
+
+
 EMITTERS: Mapping[type[Op], Emitter] = {
     ops.Dense: sums.dense,
     ops.BatchMatMul: sums.dense,
     ops.Conv: sums.conv,
     ops.ConvTranspose: sums.conv_transpose,
     ops.AveragePool: sums.average_pool,
-    ops.Contract: sums.contract,
+    ops.Contract: sums.product,
+    ops.Einsum: sums.product,
     ops.Total: sums.total,
     ops.Reshape: moves.reshape,
     ops.Transpose: moves.transpose,
@@ -50,6 +57,14 @@ EMITTERS: Mapping[type[Op], Emitter] = {
     ops.MaxPool: moves.max_pool,
     ops.Softmax: moves.softmax,
     ops.LogSoftmax: moves.softmax,
+    ops.MaskedSoftmax: groups.masked_softmax,
+    ops.LayerNorm: groups.normalise,
+    ops.RMSNorm: groups.normalise,
+    ops.UnitNorm: groups.normalise,
+    ops.Blank: choices.blank,
+    ops.Differs: choices.differs,
+    ops.Select: choices.select,
+    ops.Lookup: choices.lookup,
     ops.Activation: _program,
     ops.BatchNorm: _program,
     ops.ScaleShift: _program,
@@ -61,6 +76,7 @@ EMITTERS: Mapping[type[Op], Emitter] = {
     ops.Multiply: _merge,
     ops.Maximum: _merge,
     ops.Minimum: _merge,
+    ops.AddBiased: _biased,
 }
 """Op -> what writes it.  Exact classes: a subclass may compute something else."""
 
@@ -152,7 +168,11 @@ def emit(graph: LayerGraph, real: Real = "float") -> Emitted:
 
 
 def _parameters(op: Op) -> tuple[Array, ...]:
-    return tuple(np.asarray(p, dtype=np.float64) for p in op.parameters())
+    """What the op's C reads besides its inputs."""
+    stored = op.parameters()
+    if isinstance(op, ops.MaskedSoftmax) and op.mask is not None:
+        stored = (op.mask,)
+    return tuple(np.asarray(p, dtype=np.float64) for p in stored)
 
 
 def _identifier(name: str) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from boundnet.maps import BatchDenseMap, ConvMap, DenseMap, TransposedConvMap
-from boundnet.mca.emit.code import Piece, Real, Shape, index, loop, nest, size_of, strides_of
+from boundnet.mca.emit.code import Piece, Real, Shape, index, literal, loop, nest, size_of, strides_of
 from boundnet.mca.emit.windows import heads, over_window, place
-from boundnet.ops import AveragePool, BatchMatMul, Contract, Conv, ConvTranspose, Dense, Total
+from boundnet.ops import AveragePool, BatchMatMul, Contract, Conv, ConvTranspose, Dense, Einsum, Total
 from boundnet.rounding import Array
 
 
@@ -94,21 +94,25 @@ def average_pool(op: AveragePool, shapes: Sequence[Shape], real: Real) -> Piece:
     return Piece(tuple(nest(heads(conv.output_shape, "c"), body)), counts)
 
 
-def contract(op: Contract, shapes: Sequence[Shape], real: Real) -> Piece:
-    """x0 and x1 multiplied and summed over one axis of each."""
+def product(op: Contract | Einsum, shapes: Sequence[Shape], real: Real) -> Piece:
+    """x0 times x1, summed over the letters of the operands that the result lacks, in the order of the first; then scaled."""
     left, right = shapes
-    i, j = op.axes
-    variables = [f"a{a}" for a in range(len(left))], [f"b{b}" for b in range(len(right))]
-    variables[0][i] = variables[1][j] = "c"
-    rest = [(v, n) for v, n in zip(variables[0], left, strict=True) if v != "c"]
-    rest += [(v, n) for v, n in zip(variables[1], right, strict=True) if v != "c"]
-    x = index(list(zip(variables[0], strides_of(left), strict=True)))
-    z = index(list(zip(variables[1], strides_of(right), strict=True)))
+    a, b, c = op.letters(left, right)
+    sizes = dict(zip(a, left, strict=True)) | dict(zip(b, right, strict=True))
+    names = {letter: f"{'o' if letter in c else 'k'}{position}" for position, letter in enumerate(sizes)}
+
+    def at(letters: str, shape: Shape) -> str:
+        return index(list(zip((names[letter] for letter in letters), strides_of(shape), strict=True)))
+
     output = op.output_shape(left, right)
-    y = index([(v, s) for (v, _), s in zip(rest, strides_of(output), strict=True)])
-    body = ["real sum = 0;", f"{loop('c', left[i])} sum += x0[{x}] * x1[{z}];", f"y[{y}] = sum;"]
-    leaves = size_of(output) * left[i]
-    return Piece(tuple(nest([loop(v, n) for v, n in rest], body)), Counter(add=leaves, mul=leaves))
+    summed = [letter for letter in a if letter not in c]
+    inner = [loop(names[letter], sizes[letter]) for letter in summed]
+    body = ["real sum = 0;", *nest(inner, [f"sum += x0[{at(a, left)}] * x1[{at(b, right)}];"], 0)]
+    scale = "" if op.scale == 1.0 else f" * {literal(op.scale, real)}"
+    body.append(f"y[{at(c, output)}] = sum{scale};")
+    leaves = size_of(output) * size_of([sizes[letter] for letter in summed])
+    counts = Counter(add=leaves, mul=leaves + (size_of(output) if scale else 0))
+    return Piece(tuple(nest([loop(names[letter], sizes[letter]) for letter in c], body)), counts)
 
 
 def total(op: Total, shapes: Sequence[Shape], real: Real) -> Piece:
@@ -150,4 +154,4 @@ def _counted(products: int, outputs: int, bias: Array | None) -> Counter[str]:
     return Counter(mul=products, add=products + (outputs if bias is not None else 0))
 
 
-__all__ = ["average_pool", "contract", "conv", "conv_transpose", "dense", "total"]
+__all__ = ["average_pool", "conv", "conv_transpose", "dense", "product", "total"]
