@@ -51,7 +51,7 @@ def log_histogram(entries: Sequence[Entry], words: Words) -> Markup | None:
         bins.setdefault((_place(entry.value, axis), entry.good), []).append(entry.label)
     zero = any(place == -1 for place, _ in bins)
     first = 1.5 if zero else 0.0
-    wide = 1.0 / (_BINS + first + 1.5)
+    wide = 1.0 / (_BINS + first + 2.5)
     places = sorted({place for place, _ in bins})
     tallest = max(sum(len(bins.get((place, good), [])) for good in (True, False)) for place in places)
     bars = []
@@ -62,7 +62,7 @@ def log_histogram(entries: Sequence[Entry], words: Words) -> Markup | None:
             if found:
                 tall = max(3.0, (_HEIGHT - 16) * len(found) / tallest)
                 y -= tall
-                x = 0.0 if place == -1 else first + place + (0.5 if place == _BINS else 0.0)
+                x = 0.0 if place == -1 else first + place + (1.2 if place == _BINS else 0.0)
                 bars.append(element("rect", element("title", _title(found, words.good if good else words.bad, words)),
                                     x=percent(x * wide + 0.001), width=percent(wide - 0.002), y=y, height=tall,
                                     class_="good" if good else "bad"))  # fmt: skip
@@ -91,13 +91,14 @@ def _frame(
     if zero:
         texts.append(element("text", "0", x=percent(wide / 2), y=_HEIGHT + 17))
     if lost:
-        texts.append(element("text", words.lost, x=percent(start + across + wide), y=_HEIGHT + 17))
+        texts.append(element("text", words.lost, x=percent(start + across + 1.7 * wide), y=_HEIGHT + 17))
     mark = Markup("")
     if words.limit:
         one = start + axis.at(1.0) * across
         mark = element(
             "g", element("line", x1=percent(one), x2=percent(one), y1=0, y2=_HEIGHT),
-            element("text", words.limit, x=percent(one), y=10, dx=-5), class_="level",
+            element("text", words.limit, x=percent(one), y=10, dx=-5 if one > 0.2 else 5, class_=None if one > 0.2 else "right"),
+            class_="level",
         )  # fmt: skip
     base = element("line", x1="0", x2="100%", y1=_HEIGHT, y2=_HEIGHT)
     svg = element("svg", element("g", base, *lines, class_="grid"), element("g", *texts, class_="numbers"),

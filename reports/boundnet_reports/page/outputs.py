@@ -60,8 +60,10 @@ def _panel(analysis: Analysis, sample: Sample, word: str) -> Panel:
         state = word if found.proved else f"not {word}"
         title = f"Sample {sample.index}: class {found.class_index}, {state}"
         rival = "" if found.runner_up is None else f" over class {found.runner_up}"
-        line = f"Class {found.class_index} leads by {floor_text(found.margin)}{rival}; rounding changes that by at most "
-        line += bound_text(found.margin_bound)
+        line = f"Class {found.class_index}: the margin is undefined"
+        if not math.isnan(found.margin):
+            line = f"Class {found.class_index} leads by {floor_text(found.margin)}{rival}; rounding changes that by at most "
+            line += bound_text(found.margin_bound)
         times = ratio(found)
         if found.proved and 0.0 < times < 1.0:
             line += (

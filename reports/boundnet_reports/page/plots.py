@@ -14,7 +14,7 @@ from boundnet_reports.page.svg import element, join, percent
 Numbers = Sequence[float | None]
 """One for each layer; None where there is none.  Infinity and 0 have places of their own above and below the axis."""
 
-_LANE = 16.0
+_LANE = 24.0
 """Height of the places for infinity and 0."""
 _STRETCH = 1000.0
 _NAMED = 26
@@ -100,18 +100,18 @@ class _Frame:
 
     def y(self, value: float) -> float:
         if math.isinf(value):
-            return self.top - _LANE / 2
+            return self.top - _LANE + 6.0
         if value == 0.0:
-            return self.height - _LANE / 2
+            return self.height - 5.0
         return self.bottom - self.axis.at(value) * (self.bottom - self.top)
 
 
 def _grid(frame: _Frame, infinite: bool, zero: bool) -> Markup:
     ticks = [(frame.bottom - at * (frame.bottom - frame.top), text) for at, text in frame.axis.ticks()]
     if infinite:
-        ticks.append((frame.top - _LANE / 2, "infinite"))
+        ticks.append((frame.top - _LANE + 6.0, "infinite"))
     if zero:
-        ticks.append((frame.height - _LANE / 2, "0"))
+        ticks.append((frame.height - 5.0, "0"))
     lines = [element("line", x1="0", x2="100%", y1=y, y2=y) for y, _ in ticks]
     texts = [element("text", text, x=-8, y=y + 4) for y, text in ticks]
     return element("g", *lines, *texts, class_="grid")

@@ -29,10 +29,17 @@
   };
   all("table.sortable").forEach((table) => {
     all("thead th", table).forEach((heading, column) => {
-      const button = make("button", heading.textContent);
-      button.type = "button";
+      // No <button>: Chromium does not repeat a heading that holds one on every printed page.
+      const button = make("span", heading.textContent);
+      button.setAttribute("role", "button");
+      button.tabIndex = 0;
       heading.replaceChildren(button);
       button.addEventListener("click", () => sort(table, column, heading));
+      button.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        sort(table, column, heading);
+      });
     });
     const rows = [...table.tBodies[0].rows];
     if (rows.length < 6) return;
