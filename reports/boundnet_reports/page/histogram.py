@@ -95,9 +95,10 @@ def _frame(
     mark = Markup("")
     if words.limit:
         one = start + axis.at(1.0) * across
+        left = one > 0.2  # room for its name
         mark = element(
             "g", element("line", x1=percent(one), x2=percent(one), y1=0, y2=_HEIGHT),
-            element("text", words.limit, x=percent(one), y=10, dx=-5 if one > 0.2 else 5, class_=None if one > 0.2 else "right"),
+            element("text", words.limit, x=percent(one), y=10, dx=-5 if left else 5, class_=None if left else "right"),
             class_="level",
         )  # fmt: skip
     base = element("line", x1="0", x2="100%", y1=_HEIGHT, y2=_HEIGHT)
