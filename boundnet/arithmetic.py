@@ -28,9 +28,10 @@ Bias = Literal["any", "first", "last", "separate"]
 class Order:
     """Order of the additions in a sum of n products.
 
-    ``any``: every binary tree.  ``sequential``: one accumulator, leaves in document order.  ``pairwise``: recursive
-        halving, runs
-    of at most ``size`` leaves sequentially.  ``blocked``: sequential within blocks of ``size`` leaves, then over the blocks.
+    ``any``: every binary tree.  ``sequential``: one accumulator, leaves in document order.  ``blocked``: sequential within
+    blocks of ``size`` leaves, then over the block sums.  ``pairwise``: the same blocks, their sums by recursive halving, the
+    first half taking the odd block.  Blocks count all leaves in document order, those that meet padding or zeros included.
+    A bias that is added first is what sequential sums and sums of block sums start from; in pairwise sums it is added last.
     """
 
     kind: Literal["any", "sequential", "pairwise", "blocked"] = "any"

@@ -8,38 +8,15 @@ executions, H = the sum of all absolute terms (underflow, flushing).  ``u`` is t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import repeat
 
 import numpy as np
 
 from boundnet.arithmetic import Arithmetic
-from boundnet.maps.base import LinearMap
-from boundnet.rounding import Array, Mask, W, up
+from boundnet.rounding import Array, up
+from boundnet.running_bound import running_bounds
+from boundnet.sums import Sum
 
-
-@dataclass(frozen=True)
-class Sum:
-    """A family of inner products y = L x + bias, one for each output element.
-
-    Attributes:
-        map: L, a sum of products.
-        centre: x~, (N, *input_shape).
-        radius: E, bound of |x^ - x~| for every execution.
-        nonzero: which inputs can be anything but exactly zero.
-        bias: (c,) or None, broadcasting against the output.
-        products: False where the weights are ones and nothing is multiplied.
-        noise: |L| of what storing the weights may change, None for nothing.
-        bias_noise: the same of the bias, shape of ``bias``.
-    """
-
-    map: LinearMap
-    centre: Array
-    radius: Array
-    nonzero: Mask
-    bias: Array | None
-    products: bool = True
-    noise: LinearMap | None = None
-    bias_noise: Array | None = None
+__all__ = ["Sum", "SumError", "sum_error"]
 
 
 @dataclass(frozen=True)
@@ -71,20 +48,19 @@ def sum_error(terms: Sum, arithmetic: Arithmetic, value: Array, spread: Array, s
     bias = np.abs(terms.bias) if terms.bias is not None else None
     if bias is not None and terms.bias_noise is not None:
         bias = up(bias + terms.bias_noise, 1)
-    leaves = terms.map.count(terms.nonzero)
+    leaves = terms.leaves
     absolute = _absolute_terms(terms, arithmetic, leaves, largest_input)
+    known = arithmetic.order.kind != "any" and arithmetic.perturbation is None
+    running = running_bounds(terms, arithmetic) if known else None
 
     def fused(with_bias: bool) -> Array:
         """The bias as one of the leaves."""
         m = leaves + (bias != 0.0) if with_bias and bias is not None else leaves
         total = up(products + bias, 1) if with_bias and bias is not None else products
         bound = _tree_bound(arithmetic, terms, m, total, products, absolute, with_bias)
-        if arithmetic.order.kind == "sequential" and arithmetic.perturbation is None:
-            variants = [v for v in ("first", "last") if arithmetic.bias in (v, "any")] if with_bias else ["none"]
-            if variants:
-                running = [running_bound(terms, arithmetic, variant) for variant in variants]
-                bound = np.minimum(bound, np.maximum.reduce(running))
-        return bound
+        if running is None:
+            return bound
+        return np.minimum(bound, running.biased if with_bias and running.biased is not None else running.alone)
 
     if bias is None:
         error = fused(False)
@@ -187,75 +163,3 @@ def _product(a: Array, b: Array) -> Array:
     """a * b for nonnegative a, b with inf * 0 = 0: a sum without terms has no error however long its tree."""
     with np.errstate(invalid="ignore"):
         return np.where((a == 0.0) | (b == 0.0), 0.0, a * b)
-
-
-def running_bound(terms: Sum, arithmetic: Arithmetic, bias: str) -> Array:
-    """Running error bound of one accumulator that takes its leaves in document order.
-
-    e_k = e_(k-1) + pi_k + [rounding of a sum of at most |S~_k| + F_k + e_(k-1) + pi_k], where S~_k are the float64
-    partial sums at the centre,
-    F_k bounds their distance from any conforming run's exact partial sums, and pi_k the k-th product's error.
-
-    Args:
-        bias: ``first``, ``last`` or ``none``: where the bias enters.
-    """
-    fmt = arithmetic.accumulate
-    fused = arithmetic.fma == "yes"
-    shape = (terms.centre.shape[0], *terms.map.output_shape)
-    partial = np.zeros(shape)  # S~_k
-    spread = np.zeros(shape)  # sum of |w_j| E_j
-    size = np.zeros(shape)  # sum of |w_j x_j|, for the float64 error of S~_k
-    error = np.zeros(shape)
-    steps = 0
-    started = np.zeros(shape, dtype=np.bool_)
-
-    def add(value: Array, slack: Array, present: Mask, product_error: Array, rounds_first: bool) -> None:
-        nonlocal partial, spread, size, error, steps, started
-        steps += 1
-        partial = partial + value
-        spread = spread + slack
-        size = size + np.abs(value)
-        inner = error + product_error
-        reached = np.abs(partial) + spread + size * ((steps + 2) * 2 * W) + inner + 2.0**-1060
-        rounding = _sum_rounding(reached * (1.0 + 2.0**-48))
-        # The first leaf that is not zero is copied, not added, unless a fused operation rounds it; adding a zero
-        # leaf changes nothing, but may flush it.
-        error = np.where(present, inner + np.where(started | rounds_first, rounding, per_sum), error)
-        started = started | present
-
-    def add_bias() -> None:
-        if terms.bias is not None:
-            value = np.broadcast_to(terms.bias, shape)
-            spread_bias = np.zeros(shape) if terms.bias_noise is None else np.broadcast_to(terms.bias_noise, shape)
-            add(value, spread_bias, value != 0.0, np.full(shape, flush), False)
-
-    flush = arithmetic.flush()
-    per_sum = 3.0 * flush if arithmetic.flushes_operands else flush
-    own_values = arithmetic.storage.smallest_subnormal >= fmt.smallest_subnormal
-
-    def _sum_rounding(reached: Array) -> Array:
-        if fmt.is_fixed:
-            return np.full(np.shape(reached), per_sum)
-        exact = (reached < fmt.smallest_normal) & (fmt.subnormals and own_values)
-        return np.where(exact, 0.0, arithmetic.one_rounding(reached, fmt)) + per_sum
-
-    if bias == "first":
-        add_bias()
-    streams = (terms.map.leaves(terms.centre), terms.map.leaves(terms.radius), terms.map.leaves(terms.nonzero))
-    noises = repeat((0.0, 0.0)) if terms.noise is None else terms.noise.leaves(terms.nonzero)
-    for (x, w), (e, _), (nonzero, _), (_, dw) in zip(*streams, noises, strict=False):
-        magnitude = (np.abs(w) + dw) * (1.0 + 2.0**-50)
-        present = np.broadcast_to(nonzero & (w != 0.0), shape)
-        value, slack = x * w, (e * magnitude + np.abs(x) * dw) * (1.0 + 2.0**-50)
-        product_error = np.zeros(())
-        if terms.products:
-            reached = (np.abs(value) + slack) * (1.0 + 2.0**-50)
-            product_error = np.zeros(()) if fused else arithmetic.one_rounding(reached, fmt)
-            absolute = np.where(reached > 0.0, flush + (arithmetic.absolute(fmt) if fused else 0.0), 0.0)
-            if arithmetic.flushes_operands:
-                absolute = absolute + np.where(reached > 0.0, flush * (magnitude + np.abs(x) + e + 1.0), 0.0)
-            product_error = product_error + absolute
-        add(value, slack, present, product_error, fused and terms.products)
-    if bias == "last":
-        add_bias()
-    return up(error, 10 * steps + 10)

@@ -44,7 +44,7 @@ def preset(name: str) -> Arithmetic:
     if any(word in key for word in _UNMODELLED):
         raise FormatError(
             f"arithmetic {name!r}: tensor cores truncate and align inside their sums, and no sourced model of that one is "
-            "included; describe it with --format, --accumulate, --order blocked(k) and --rounding toward_zero"
+            "included, and no combination of options describes it"
         )
     try:
         fmt = parse_format(name)

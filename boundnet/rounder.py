@@ -12,10 +12,11 @@ import numpy as np
 
 from boundnet.arithmetic import OWN, Arithmetic
 from boundnet.box import Box
-from boundnet.inner_product import Sum, sum_error
+from boundnet.inner_product import sum_error
 from boundnet.machines.running import RunningMachine
 from boundnet.maps import LinearMap
 from boundnet.rounding import Array, Mask, up
+from boundnet.sums import Sum
 
 
 class Known(Protocol):

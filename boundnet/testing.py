@@ -188,6 +188,8 @@ def _stored_inside(tensor: Tensor, arithmetic: Arithmetic, rng: np.random.Genera
     x = _inside(tensor, rng)
     inwards = np.where(x > tensor.centre, arithmetic.storage.round(x, "down"), arithmetic.storage.round(x, "up"))
     good = (inwards - tensor.centre) * (x - tensor.centre) >= 0.0
+    # Where no stored value lies in range, x stays as it is.
+    good &= np.abs(inwards - tensor.centre) <= tensor.radius
     return np.where((tensor.radius > 0.0) & good & np.isfinite(inwards), inwards, x)
 
 

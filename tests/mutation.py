@@ -4,6 +4,7 @@ from __future__ import annotations
 import __future__
 
 import inspect
+import sys
 import textwrap
 from collections.abc import Callable
 from types import FunctionType
@@ -13,7 +14,16 @@ import pytest
 
 
 def mutate(monkeypatch: pytest.MonkeyPatch, function: Callable[..., Any], old: str, new: str) -> None:
-    """Replace the text ``old`` in the source of ``function`` by ``new``, wherever the function is already imported."""
+    """Replace the text ``old`` in the source of ``function`` by ``new``, wherever the function is already imported.
+
+    A compiled kernel is replaced in its module, and the module's other kernels run as plain Python for as long.
+    """
+    if hasattr(function, "py_func"):
+        module = sys.modules[function.__module__]
+        for name, other in list(vars(module).items()):
+            if hasattr(other, "py_func") and other.__module__ == module.__name__:
+                monkeypatch.setattr(module, name, other.py_func)
+        function = function.py_func
     assert isinstance(function, FunctionType)
     source = textwrap.dedent(inspect.getsource(function))
     lines = source.splitlines(keepends=True)

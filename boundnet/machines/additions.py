@@ -53,6 +53,8 @@ def add_up(machine: Accumulator, addends: Sequence[Addend], bias: Addend | None,
         if bias is not None and place == "first":
             leaves, bias = [bias, *leaves], None
         total = _run(machine, leaves)
+    elif bias is not None and place == "first" and kind == "blocked" and rng.random() < 0.5:
+        total, bias = _run(machine, [bias, *_blocks(machine, leaves, size)]), None
     elif bias is not None and place == "first":
         total, bias = _join(machine, bias, Addend(_tree(machine, leaves, kind, size), None)).value, None
     else:
@@ -64,14 +66,17 @@ def _tree(machine: Accumulator, leaves: list[Addend], kind: str, size: int) -> A
     if kind == "pairwise":
         return _pairwise(machine, leaves, size)
     if kind == "blocked":
-        blocks = [Addend(_run(machine, leaves[i : i + size]), None) for i in range(0, len(leaves), size)]
-        return _run(machine, blocks)
+        return _run(machine, _blocks(machine, leaves, size))
     nodes = list(leaves)
     while len(nodes) > 1:
         i, j = machine.rng.choice(len(nodes), size=2, replace=False)
         joined = _join(machine, nodes[i], nodes[j])
         nodes = [node for k, node in enumerate(nodes) if k not in (i, j)] + [joined]
     return _value(machine, nodes[0])
+
+
+def _blocks(machine: Accumulator, leaves: list[Addend], size: int) -> list[Addend]:
+    return [Addend(_run(machine, leaves[i : i + size]), None) for i in range(0, len(leaves), size)]
 
 
 def _pairwise(machine: Accumulator, leaves: list[Addend], size: int) -> Array:

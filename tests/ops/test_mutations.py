@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from mutation import mutate
 
-from boundnet import inner_product, ops, softmax_bounds, strips
+from boundnet import inner_product, ops, running_bound, softmax_bounds, strips
 from boundnet.accuracy import CORRECT, FUNCTIONS, FunctionAccuracy
 from boundnet.adjoint import adjoint
-from boundnet.arithmetic import SEQUENTIAL, Arithmetic
+from boundnet.arithmetic import SEQUENTIAL, Arithmetic, Order
 from boundnet.formats import BFLOAT16, BINARY32, E4M3FN, E5M2
 from boundnet.functions import Function, make
 from boundnet.graph import LayerGraph
+from boundnet.kernels import running
 from boundnet.machines.running import RunningMachine
 from boundnet.ops import maxima, merge
 from boundnet.ops.base import Op
@@ -97,7 +98,7 @@ MUTANTS: dict[str, Mutant] = {
     "weight cast": Mutant(Rounder.inner, "result.error + own + cast", "result.error + own", one(dense(*[1.06] * 13), [[1.0] * 13], EXACT_SUMS)),
     "bias cast": Mutant(Rounder.inner, "else bias_noise", "else 0 * bias_noise", one(dense(1.0, bias=1.06), [[0.0]], PLAIN)),
     "cast weight in the rounding": Mutant(
-        inner_product.running_bound, "(e * magnitude + np.abs(x) * dw)", "(e * magnitude)",
+        running.add_leaf, "(e * magnitude + abs(x) * noise)", "(e * magnitude)",
         one(dense(1.01), [[1.75]], Arithmetic("e5m2", E5M2, E5M2, SEQUENTIAL, rounding="any", subnormals="gradual", fma="no")),
     ),
     "input cast": Mutant(
@@ -119,18 +120,29 @@ MUTANTS: dict[str, Mutant] = {
         one(dense(1.0, bias=0.0625), [[1.0]], replace(PLAIN, bias="separate")),
     ),
     "product in the running bound": Mutant(
-        inner_product.running_bound, "np.zeros(()) if fused else arithmetic.one_rounding(reached, fmt)", "np.zeros(())",
+        running.add_leaf, "product * one_rounding(reached, unit, relative, absolute)", "0.0",
         one(dense(1.125), [[1.125]], SEQ),
     ),
     "sum in the running bound": Mutant(
-        inner_product.running_bound, "np.where(started | rounds_first, rounding, per_sum)", "0.0",
+        running.add_leaf, "inner + (rounding if started + fused > 0.0 else per_sum)", "inner",
         one(dense(1.0, 1.0, 1.0), [[1.0, 0.0625, 0.0625]], SEQ),
     ),
+    "sum of block sums": Mutant(
+        running.join, "inner + (rounding if both > 0.0 else rules[3] * any_)", "inner",
+        one(dense(1.0, 1.0, 1.0), [[1.0, 0.0625, 0.0625]], replace(PLAIN, order=Order("blocked", 1))),
+    ),
+    "sum of halves": Mutant(
+        running.join, "a[3] + b[3]", "a[3]", one(ops.Total(0), [[-1.0, 0.0, 1.0, 0.0625]], replace(PLAIN, order=Order("pairwise", 1)))
+    ),
+    "block sums after the bias": Mutant(
+        running_bound.running_bounds, "1 if order.kind == \"sequential\" else 2", "0",
+        one(dense(0.0625, 0.0625, bias=1.0), [[1.0, 1.0]], replace(PLAIN, order=Order("blocked", 1), bias="first")),
+    ),
     "radius in the running bound": Mutant(
-        inner_product.running_bound, "spread = spread + slack", "spread = spread", one(dense(1.0, 1.0), [[0.875, 1.0]], replace(SEQ, fma="yes"), [[0.26, 0.0]])
+        running.add_leaf, "spread + slack, size", "spread, size", one(dense(1.0, 1.0), [[0.875, 1.0]], replace(SEQ, fma="yes"), [[0.26, 0.0]])
     ),
     "first fused product in the running bound": Mutant(
-        inner_product.running_bound, "started | rounds_first", "started", one(dense(1.125), [[1.125]], replace(SEQ, fma="yes"))
+        running.add_leaf, "started + fused > 0.0", "started > 0.0", one(dense(1.125), [[1.125]], replace(SEQ, fma="yes"))
     ),
     "product underflow": Mutant(
         inner_product._absolute_terms, "per_product + per_sum", "per_sum", one(dense(0.5), [[TINY]], PLAIN)

@@ -1,0 +1,41 @@
+"""Sums of products as the theorems see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from boundnet.maps.base import LinearMap
+from boundnet.rounding import Array, Mask
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A family of inner products y = L x + bias, one for each output element.
+
+    Attributes:
+        map: L, a sum of products.
+        centre: x~, (N, *input_shape).
+        radius: E, bound of |x^ - x~| for every execution.
+        nonzero: which inputs can be anything but exactly zero.
+        bias: (c,) or None, broadcasting against the output.
+        products: False where the weights are ones and nothing is multiplied.
+        noise: |L| of what storing the weights may change, None for nothing.
+        bias_noise: the same of the bias, shape of ``bias``.
+    """
+
+    map: LinearMap
+    centre: Array
+    radius: Array
+    nonzero: Mask
+    bias: Array | None
+    products: bool = True
+    noise: LinearMap | None = None
+    bias_noise: Array | None = None
+
+    @cached_property
+    def leaves(self) -> Array:
+        """Number of products of each sum that can be nonzero."""
+        return np.asarray(self.map.count(self.nonzero))
