@@ -10,6 +10,7 @@ from boundnet.ops.masked import MaskedSoftmax
 from boundnet.ops.maxima import MaxPool
 from boundnet.ops.merge import Add, Average, Maximum, Minimum, Multiply, Subtract
 from boundnet.ops.normalisation import LayerNorm, RMSNorm, UnitNorm
+from boundnet.ops.patches import Patches
 from boundnet.ops.softmax import LogSoftmax, Softmax
 from boundnet.ops.structural import Concat, Input, Pad, Repeat, Reshape, Slice, Transpose
 
@@ -42,6 +43,7 @@ __all__ = [
     "Op",
     "PReLU",
     "Pad",
+    "Patches",
     "RMSNorm",
     "Repeat",
     "Reshape",

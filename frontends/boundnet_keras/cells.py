@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,7 +18,8 @@ from boundnet_keras.activations import activation_name, add_activation
 from boundnet_keras.advanced import AS_ARGUMENT
 from boundnet_keras.lowering import Lowering, Refused, Shape
 from boundnet_keras.model import Config
-from boundnet_keras.values import ints
+from boundnet_keras.padding import window
+from boundnet_keras.values import ints, positive
 from boundnet_keras.weights import Array, Weight
 
 KINDS = ("SimpleRNN", "LSTM", "GRU")
@@ -31,11 +32,16 @@ def bare(kind: str) -> str:
 
 @dataclass
 class Cell(ABC):
-    """``layer``: what it belongs to; ``config``: its own."""
+    """``layer``: what it belongs to; ``config``: its own; ``image``: the shape of one step where that is an image.
+
+    ``whole``: whether the input product takes a whole sequence at once.
+    """
 
     layer: Lowering
     config: Config
     w: Mapping[str, Array] = field(default_factory=dict)
+    image: Shape = ()
+    whole: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self.units = ints(self.config.get("units"), 1)[0]
@@ -90,12 +96,10 @@ class LSTM(Cell):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.make(_reordered)
-
-    def make(self, order: Any) -> None:
-        self.kernel, self.recurrent = ops.Dense(order(self.w["kernel"])), ops.Dense(order(self.w["recurrent_kernel"]))
         bias = self.w.get("bias")
-        self.join = joined(None if bias is None else order(bias))
+        self.kernel: ops.Op = ops.Dense(_reordered(self.w["kernel"]))
+        self.recurrent: ops.Op = ops.Dense(_reordered(self.w["recurrent_kernel"]))
+        self.join = joined(None if bias is None else _reordered(bias))
 
     @property
     def states(self) -> list[Shape]:
@@ -119,6 +123,31 @@ class LSTM(Cell):
         c = layer.add(ops.Add(), kept, entered, part=f"{part}carry")
         h = layer.add(ops.Multiply(), o, self.activate(c, "activation", f"{part}activation"), part=f"{part}output")
         return [h, c]
+
+
+class ConvLSTM(LSTM):
+    """An LSTM whose products are convolutions, of images with channels last; recurrent ones keep the size."""
+
+    whole = False
+
+    def __post_init__(self) -> None:
+        self.units = positive(self.config.get("filters"), 1)[0]
+        kernel, recurrent = _reordered(self.w["kernel"]), _reordered(self.w["recurrent_kernel"])
+        rank = kernel.ndim - 2
+        strides, dilation = (positive(self.config.get(key, 1), rank) for key in ("strides", "dilation_rate"))
+        mode = str(self.config.get("padding", "valid")).lower()
+        sides = zip(self.image[:-1], kernel.shape, strides, dilation, strict=False)
+        padding = tuple(window(mode, *side) for side in sides)
+        bias = self.w.get("bias")
+        self.kernel = ops.Conv(kernel, None if bias is None else _reordered(bias), strides, dilation, 1, padding)
+        self.size = self.kernel.output_shape(self.image)[:-1]
+        keep = tuple(window("same", n, k, 1) for n, k in zip(self.size, recurrent.shape, strict=False))
+        self.recurrent = ops.Conv(recurrent, padding=keep)
+        self.join = ops.Add()
+
+    @property
+    def states(self) -> list[Shape]:
+        return [(*self.size, self.units)] * 2
 
 
 class GRU(Cell):
@@ -178,6 +207,20 @@ _GATES = {"SimpleRNN": 1, "LSTM": 4, "GRU": 3}
 def count(kind: str, config: Config) -> int:
     """How many arrays a cell of Keras 2 and 3 stores."""
     return 2 + (config.get("use_bias", True) is not False)
+
+
+def make_conv(layer: Lowering, kind: str, config: Config, stored: list[Weight], image: Shape) -> Cell:
+    """The cell of a ConvLSTM layer for images of shape ``image``, channels last."""
+    rank, filters = len(image) - 1, positive(config.get("filters"), 1)[0]
+    kernel = positive(config.get("kernel_size"), rank)
+    shapes: dict[str, Shape] = {
+        "kernel": (*kernel, image[-1], 4 * filters), "recurrent_kernel": (*kernel, filters, 4 * filters),
+    }  # fmt: skip
+    if config.get("use_bias", True):
+        shapes["bias"] = (4 * filters,)
+    if layer.major == 1:
+        raise Refused("a ConvLSTM of Keras 1 keeps its weights gate by gate; save the model with Keras 2")
+    return ConvLSTM(layer, config, layer.within("cell", {}, stored).weights(shapes), image)
 
 
 def make(layer: Lowering, kind: str, config: Config, stored: list[Weight], inputs: int) -> Cell:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import h5py
@@ -51,15 +52,33 @@ def test_digits_from_both_formats() -> None:
             np.testing.assert_array_equal(ours, theirs)
 
 
+OPEN = re.compile(r"input '([^']+)' has the shape (\(.*?\)),")
+
+
+def _load(path: Path) -> None:
+    """Load a file, inputs of open length with a length of 5."""
+    try:
+        frontend.load(path)
+    except BoundNetError as error:
+        match = OPEN.search(str(error))
+        if match is None:
+            raise
+        shape = [5 if size == "None" else int(size) for size in re.findall(r"None|\d+", match[2])]
+        frontend.load(path, input_shapes={match[1]: shape})
+
+
 def test_zoo_of_old_files_loads_or_is_refused() -> None:
-    """343 files of Keras 1.2.2 to 2.11 and nearly every layer: nothing but a graph or an error of ours comes out."""
+    """343 files of Keras 1.2.2 to 2.11 and nearly every layer: nothing but a graph or an error of ours comes out.
+
+    277 hold a model; of the others all but one hold Lambda layers.
+    """
     loaded = 0
     for path in ZOO:
         try:
-            frontend.load(path)
+            _load(path)
         except BoundNetError as error:
             named = str(path) in str(error)
         else:
             named, loaded = True, loaded + 1
         assert named, path
-    assert loaded >= 215
+    assert loaded >= 273

@@ -66,6 +66,15 @@ def _distributed(keras: Any) -> Any:
     return keras.Model(x, layers.TimeDistributed(layers.Dense(2))(y))
 
 
+def _images(keras: Any) -> Any:
+    layers = keras.layers
+    x = keras.Input((3, 5, 4, 2))
+    y = layers.ConvLSTM2D(3, 2, return_sequences=True, padding="same", recurrent_activation="hard_sigmoid")(x)
+    z = layers.ConvLSTM2D(2, (3, 2), strides=2, return_state=True, use_bias=False)(y)
+    w = layers.Bidirectional(layers.ConvLSTM2D(2, 3, dilation_rate=1))(y)
+    return keras.Model(x, [*z, w, layers.ConvLSTM1D(2, 2, go_backwards=True)(layers.Reshape((3, 10, 4))(x))])
+
+
 def _spectral(keras: Any) -> Any:
     layers = keras.layers
     x = keras.Input((4, 4, 2))
@@ -91,6 +100,7 @@ CASES: dict[str, Build] = {
     "cells": _cells,
     "time distributed": _distributed,
     "spectral": _spectral,
+    "images": _images,
 }
 
 

@@ -13,6 +13,7 @@ from boundnet_keras.layers import (
     dense,
     einsum,
     identity,
+    local,
     merging,
     normalization,
     operations,
@@ -22,6 +23,7 @@ from boundnet_keras.layers import (
     reshaping,
     sequences,
     statistics,
+    tensorflow_ops,
 )
 from boundnet_keras.lowering import Rule
 from boundnet_keras.model import LayerSpec
@@ -35,6 +37,7 @@ TABLE: Mapping[str, Rule] = {
     **dense.RULES,
     **einsum.RULES,
     **identity.RULES,
+    **local.RULES,
     **merging.RULES,
     **normalization.RULES,
     **operations.RULES,
@@ -43,6 +46,7 @@ TABLE: Mapping[str, Rule] = {
     **reshaping.RULES,
     **sequences.RULES,
     **statistics.RULES,
+    **tensorflow_ops.RULES,
 }
 
 

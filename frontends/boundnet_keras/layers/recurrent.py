@@ -9,6 +9,7 @@ from typing import Any
 from boundnet import ops
 from boundnet_keras import cells
 from boundnet_keras.activations import refuse_activation
+from boundnet_keras.layers.conv import spatial_rank
 from boundnet_keras.lowering import Lowering, Refused, Rule, Shape
 from boundnet_keras.model import Config
 from boundnet_keras.weights import Weight
@@ -59,8 +60,8 @@ class Loop:
         """Outputs in the order of processing, and the last states."""
         layer, prefix = self.layer, self.prefix
         first, *others = self.cells
-        if x in layer.sequences:
-            steps = [first.project(step, f"{prefix}{t}/") for t, step in enumerate(layer.sequences[x])]
+        if x in layer.sequences or not first.whole:
+            steps = [first.project(step, f"{prefix}{t}/") for t, step in enumerate(split_steps(layer, x, f"{prefix}time"))]
         else:
             steps = split_steps(layer, first.project(x, prefix), f"{prefix}time")
         kept = (
@@ -104,18 +105,48 @@ class Loop:
         return self.layer.add(ops.Select(), mask, one, other, part=part)
 
 
-def make_cells(layer: Lowering, kind: str, config: Config, stored: list[Weight], features: int) -> list[Any]:
-    """The cells of a recurrent layer: one, or those of an RNN over cells."""
-    if kind != "RNN":
-        return [cells.make(layer, kind, config, stored, features)]
-    found = []
-    for name, inner in cell_configs(config):
-        own, stored = stored[: cells.count(name, inner)], stored[cells.count(name, inner) :]
-        found.append(cells.make(layer, name, inner, own, features))
-        features = found[-1].units
-    if stored:
-        raise Refused(f"stores {len(stored)} more weights than its cells have")
-    return found
+@dataclass(frozen=True)
+class Run:
+    """One pass of a recurrent layer over a sequence: class, configuration and weights, its own or a wrapped layer's."""
+
+    layer: Lowering
+    kind: str
+    config: Config
+    stored: list[Weight]
+    prefix: str = ""
+
+    def __call__(self, x: str, initial: Sequence[str], backwards: bool, mask: str | None) -> tuple[list[str], list[str]]:
+        """Outputs in the order of processing, and the last states; with channels where the layer has them."""
+        images = self.kind.startswith("ConvLSTM")
+        rank = spatial_rank(self.kind) + 2 if images else 2
+        self.layer.require_rank(x, rank)
+        if not images:
+            return Loop(self.layer, self.config, self._cells(x), self.prefix).run(x, initial, backwards, mask)
+        inside = self.layer.within(self.kind, self.config, [])
+        first = inside.channels_first
+        if first:
+            x = self.layer.transpose(x, (0, *range(2, rank), 1), f"{self.prefix}to_channels_last")
+            initial = [inside.to_channels_last(state) for state in initial]
+        cell = cells.make_conv(self.layer, self.kind, self.config, self.stored, self.layer.shape(x)[1:])
+        outputs, states = Loop(self.layer, self.config, [cell], self.prefix).run(x, initial, backwards, mask)
+        if first:
+            outputs = [inside.from_channels_last(y) for y in outputs]
+            states = [inside.from_channels_last(state) for state in states]
+        return outputs, states
+
+    def _cells(self, x: str) -> list[Any]:
+        """One cell, or those of an RNN over cells."""
+        features, stored = self.layer.shape(x)[-1], self.stored
+        if self.kind != "RNN":
+            return [cells.make(self.layer, self.kind, self.config, stored, features)]
+        found = []
+        for name, config in cell_configs(self.config):
+            own, stored = stored[: cells.count(name, config)], stored[cells.count(name, config) :]
+            found.append(cells.make(self.layer, name, config, own, features))
+            features = found[-1].units
+        if stored:
+            raise Refused(f"stores {len(stored)} more weights than its cells have")
+        return found
 
 
 def cell_configs(config: Config) -> list[tuple[str, Config]]:
@@ -143,15 +174,9 @@ def _initial(layer: Lowering, inputs: Sequence[str]) -> tuple[str, list[str]]:
 
 def _recurrent(layer: Lowering, inputs: Sequence[str]) -> str | list[str]:
     x, initial = _initial(layer, inputs)
-    layer.require_rank(x, 2)
-    found = make_cells(layer, layer.kind, layer.config, layer.store.of(layer.path), layer.shape(x)[-1])
-    return results(layer, Loop(layer, layer.config, found), x, initial)
-
-
-def results(layer: Lowering, loop: Loop, x: str, initial: Sequence[str]) -> str | list[str]:
-    """What a recurrent layer returns."""
     config, mask = layer.config, layer.masks.get(x)
-    outputs, states = loop.run(x, initial, bool(config.get("go_backwards")), mask)
+    run = Run(layer, layer.kind, config, layer.store.of(layer.path))
+    outputs, states = run(x, initial, bool(config.get("go_backwards")), mask)
     if config.get("return_sequences"):
         y = join_steps(layer, outputs)
         if mask is not None:
@@ -163,26 +188,22 @@ def results(layer: Lowering, loop: Loop, x: str, initial: Sequence[str]) -> str 
 
 def _bidirectional(layer: Lowering, inputs: Sequence[str]) -> str | list[str]:
     x, initial = _initial(layer, inputs)
-    layer.require_rank(x, 2)
     kind, config = inner(layer.config, "layer")
     other, reverse = inner(layer.config, "backward_layer") if layer.config.get("backward_layer") else (kind, config)
-    if kind not in (*cells.KINDS, "RNN", "CuDNNLSTM", "CuDNNGRU"):
+    if kind not in RECURRENT:
         raise Refused(f"wraps a layer of the class {kind!r}; use LSTM, GRU, SimpleRNN or RNN")
     stored = layer.store.of(layer.path)
-    half, features, mask = len(stored) // 2, layer.shape(x)[-1], layer.masks.get(x)
+    half, mask = len(stored) // 2, layer.masks.get(x)
     both = []
     starts = list(initial[: len(initial) // 2]), list(initial[len(initial) // 2 :])
     for name, (k, c), own, start in (
         ("forward", (kind, config), stored[:half], starts[0]),
         ("backward", (other, reverse), stored[half:], starts[1]),
     ):
-        found = make_cells(layer, k, c, own, features)
         # The wrapper sets zero_output_for_mask on both, and turns the second one round.
-        loop = Loop(
-            layer, {**c, "zero_output_for_mask": layer.major >= 3 or c.get("zero_output_for_mask")}, found, f"{name}/"
-        )
+        whole = {**c, "zero_output_for_mask": layer.major >= 3 or c.get("zero_output_for_mask")}
         backwards = bool(config.get("go_backwards")) != (name == "backward")
-        both.append(loop.run(x, start, backwards, mask))
+        both.append(Run(layer, k, whole, own, f"{name}/")(x, start, backwards, mask))
     (forward, states), (backward, other_states) = both
     if config.get("return_sequences"):
         y = [join_steps(layer, forward, "forward"), join_steps(layer, list(reversed(backward)), "backward")]
@@ -243,11 +264,10 @@ def _refuse_wrapped(config: Config, major: int) -> str:
     return _refuse_rnn(own, major) if kind == "RNN" else _refuse(own, major)
 
 
+CONVOLUTIONAL = ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
+RECURRENT = ("SimpleRNN", "LSTM", "GRU", "CuDNNLSTM", "CuDNNGRU", "RNN", *CONVOLUTIONAL)
 RULES = {
-    **{
-        kind: Rule(_recurrent, _refuse, weighted=lambda config: True, merges=True)
-        for kind in ("SimpleRNN", "LSTM", "GRU", "CuDNNLSTM", "CuDNNGRU")
-    },
+    **{kind: Rule(_recurrent, _refuse, weighted=lambda config: True, merges=True) for kind in RECURRENT if kind != "RNN"},
     "RNN": Rule(_recurrent, _refuse_rnn, weighted=lambda config: True, merges=True),
     "Bidirectional": Rule(_bidirectional, _refuse_wrapped, weighted=lambda config: True, merges=True),
 }

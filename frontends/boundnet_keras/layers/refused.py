@@ -7,26 +7,19 @@ from collections.abc import Mapping
 from boundnet_keras.model import OPERATION
 
 _BUILT_IN_LAYERS = "replace it by built-in layers and save the model again"
-_RECURRENT = "recurrent layers aren't supported yet"
 _TEXT = "it takes integers or strings, which have no rounding error; start the model at the first layer of real numbers"
 _IMAGE = "this image operation isn't supported; apply it to the inputs beforehand and start the model after it"
 _OPERATION = "an operation of TensorFlow inside a functional model; use the layer of keras.layers that does the same"
 
 _REASONS: Mapping[str, str] = {
     "Lambda": f"holds Python code, which BoundNet never runs; {_BUILT_IN_LAYERS}",
-    "TensorFlowOpLayer": _OPERATION,
     "TFOpLambda": _OPERATION,
     "SlicingOpLambda": _OPERATION,
     "Merge": "this mode of Keras 1's Merge isn't supported; use sum, mul, concat, ave, max, dot or cos",
-    **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), _RECURRENT),
     **dict.fromkeys(("ReversibleEmbedding", "CategoryEncoding", "Discretization", "Hashing"), _TEXT),
     **dict.fromkeys(("HashedCrossing", "IntegerLookup", "StringLookup", "TextVectorization"), _TEXT),
     **dict.fromkeys(("Resizing", "CenterCrop", "RandomCrop", "Solarization", "Equalization", "AutoContrast"), _IMAGE),
     **dict.fromkeys(("ContrastLimitedAdaptiveHistogramEqualization", "MelSpectrogram", "STFTSpectrogram"), _IMAGE),
-    **dict.fromkeys(
-        ("LocallyConnected1D", "LocallyConnected2D"),
-        "locally connected layers aren't supported yet; use a convolution",
-    ),
 }
 
 
