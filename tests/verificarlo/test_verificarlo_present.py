@@ -89,6 +89,39 @@ def test_noise_grows_as_precision_falls(executions: list[Execution]) -> None:
     np.testing.assert_allclose(once[0], exact, rtol=0, atol=1e-4)
 
 
+def both(job: Job, x: np.ndarray) -> Iterator[tuple[Execution, dict[str, np.ndarray], dict[str, np.ndarray]]]:
+    """Each execution of a job by Verificarlo and by the built-in engine: all nodes of both."""
+    ours = backend("builtin").executions(job)
+    for theirs, own in zip(backend("verificarlo").executions(job), ours, strict=True):
+        try:
+            yield theirs, dict(theirs.run([x], 0)), dict(own.run([x], 0))
+        finally:
+            theirs.close()
+
+
+@pytest.mark.parametrize("fmt", ["binary32", "binary64", "float(8,8)", "float(11,5)"])
+def test_without_noise_the_built_in_engine_gives_the_same_bits(fmt: str) -> None:
+    graph, x = digits()
+    rules = build("c-binary32", storage=fmt, accumulate=fmt)
+    for execution, theirs, own in both(Job(graph, None, rules, (Sampling(1, "none"),)), x):
+        for node in own:
+            if node.endswith("softmax"):  # another library's exp
+                np.testing.assert_allclose(theirs[node], own[node], rtol=4.0 * rules.storage.unit_roundoff, atol=1e-7)
+            else:
+                np.testing.assert_array_equal(execution.arithmetic.storage.round(theirs[node]), own[node])
+
+
+def test_samples_and_the_built_in_engine_agree_in_distribution() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    graph, x = digits()
+    samplings = [Sampling(60, mode, t, seed=11) for mode in ("rr", "pb", "mca") for t in (24, 11)]  # type: ignore[arg-type]
+    for execution, theirs, own in both(Job(graph, None, build("c-binary32"), (*samplings, Sampling(60, "stochastic", seed=11))), x):
+        a, b = (values["digit"].reshape(60, -1).T for values in (theirs, own))
+        p = [stats.ttest_ind(u, v, equal_var=False).pvalue for u, v in zip(a, b, strict=True)]
+        p += [stats.levene(u, v, center="median").pvalue for u, v in zip(a, b, strict=True)]
+        assert min(p) * len(p) > 0.001, execution.title
+
+
 def small_ops() -> LayerGraph:
     graph = LayerGraph("small")
     a, b = (graph.add(name, ops.Input((400,))) for name in "ab")
@@ -98,7 +131,7 @@ def small_ops() -> LayerGraph:
     return graph
 
 
-@pytest.mark.parametrize(("precision", "exponent_bits"), [(8, 8), (11, 5), (4, 4)])
+@pytest.mark.parametrize(("precision", "exponent_bits"), [(8, 8), (11, 5), pytest.param(4, 4, marks=pytest.mark.slow)])
 def test_vprec_rounds_once_to_the_format(precision: int, exponent_bits: int) -> None:
     fmt, graph = float_format(precision, exponent_bits), small_ops()
     arithmetic = build(storage=fmt.name, accumulate=fmt.name)
