@@ -31,7 +31,8 @@ class Order:
     ``any``: every binary tree.  ``sequential``: one accumulator, leaves in document order.  ``blocked``: sequential within
     blocks of ``size`` leaves, then over the block sums.  ``pairwise``: the same blocks, their sums by recursive halving, the
     first half taking the odd block.  Blocks count all leaves in document order, those that meet padding or zeros included.
-    A bias that is added first is what sequential sums and sums of block sums start from; in pairwise sums it is added last.
+    A bias that is added first is what the first accumulator or the accumulator of block sums starts from, or blocks and
+    halves are added to it.
     """
 
     kind: Literal["any", "sequential", "pairwise", "blocked"] = "any"

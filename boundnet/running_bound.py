@@ -120,23 +120,22 @@ class Running:
 def running_bounds(terms: Sum, arithmetic: Arithmetic) -> Running:
     """Running error bounds of ``terms`` in an order that is known.
 
-    Where ``arithmetic.bias`` leaves a choice, ``biased`` is the largest over what it allows.  ``first``: the first
-    accumulator starts with the bias in sequential sums; with blocks, the accumulator of block sums does, or the bias is
-    added to the finished sum, as it is in pairwise sums.  ``last``: it is added to the finished sum.
+    Where ``arithmetic.bias`` leaves a choice, ``biased`` is the largest over what it allows.  ``last``: the bias is added
+    to the finished sum.  ``first``: the first accumulator starts with it; where there are several, the accumulator of block
+    sums may, too, or the finished sum is added to it.
 
     Raises:
         ValueError: the order is ``any``.
     """
-    order = arithmetic.order
+    kind = arithmetic.order.kind
     alone, last = _sweep(terms, arithmetic, 0)
     if terms.bias is None or arithmetic.bias == "separate":
         return Running(alone, None)
-    first = arithmetic.bias in ("first", "any") and order.kind in ("sequential", "blocked")
-    if not first:
-        return Running(alone, last)
-    _, started = _sweep(terms, arithmetic, 1 if order.kind == "sequential" else 2)
-    alone_counts = arithmetic.bias == "first" and order.kind == "sequential"
-    return Running(alone, started if alone_counts else np.maximum(started, last))
+    starts = (1, 2) if kind == "blocked" else (1,)
+    biased = [_sweep(terms, arithmetic, start)[1] for start in starts if arithmetic.bias != "last"]
+    if arithmetic.bias != "first" or kind != "sequential":
+        biased.append(last)
+    return Running(alone, np.maximum.reduce(biased))
 
 
 def _sweep(terms: Sum, arithmetic: Arithmetic, start: int) -> tuple[Array, Array]:

@@ -53,8 +53,10 @@ def add_up(machine: Accumulator, addends: Sequence[Addend], bias: Addend | None,
         if bias is not None and place == "first":
             leaves, bias = [bias, *leaves], None
         total = _run(machine, leaves)
-    elif bias is not None and place == "first" and kind == "blocked" and rng.random() < 0.5:
+    elif bias is not None and place == "first" and kind == "blocked" and rng.random() < 0.3:
         total, bias = _run(machine, [bias, *_blocks(machine, leaves, size)]), None
+    elif bias is not None and place == "first" and kind in ("blocked", "pairwise") and rng.random() < 0.5:
+        total, bias = _tree(machine, leaves, kind, size, [bias]), None
     elif bias is not None and place == "first":
         total, bias = _join(machine, bias, Addend(_tree(machine, leaves, kind, size), None)).value, None
     else:
@@ -62,11 +64,12 @@ def add_up(machine: Accumulator, addends: Sequence[Addend], bias: Addend | None,
     return total if bias is None else _join(machine, Addend(total, None), bias).value
 
 
-def _tree(machine: Accumulator, leaves: list[Addend], kind: str, size: int) -> Array:
+def _tree(machine: Accumulator, leaves: list[Addend], kind: str, size: int, start: Sequence[Addend] = ()) -> Array:
+    """``start``: what the first accumulator of blocks or halves takes before its leaves."""
     if kind == "pairwise":
-        return _pairwise(machine, leaves, size)
+        return _pairwise(machine, leaves, size, start)
     if kind == "blocked":
-        return _run(machine, _blocks(machine, leaves, size))
+        return _run(machine, _blocks(machine, leaves, size, start))
     nodes = list(leaves)
     while len(nodes) > 1:
         i, j = machine.rng.choice(len(nodes), size=2, replace=False)
@@ -75,17 +78,18 @@ def _tree(machine: Accumulator, leaves: list[Addend], kind: str, size: int) -> A
     return _value(machine, nodes[0])
 
 
-def _blocks(machine: Accumulator, leaves: list[Addend], size: int) -> list[Addend]:
-    return [Addend(_run(machine, leaves[i : i + size]), None) for i in range(0, len(leaves), size)]
+def _blocks(machine: Accumulator, leaves: list[Addend], size: int, start: Sequence[Addend] = ()) -> list[Addend]:
+    blocks = [leaves[i : i + size] for i in range(0, len(leaves), size)]
+    return [Addend(_run(machine, [*(start if i == 0 else ()), *block]), None) for i, block in enumerate(blocks)]
 
 
-def _pairwise(machine: Accumulator, leaves: list[Addend], size: int) -> Array:
+def _pairwise(machine: Accumulator, leaves: list[Addend], size: int, start: Sequence[Addend] = ()) -> Array:
     if len(leaves) <= max(size, 1):
-        return _run(machine, leaves)
+        return _run(machine, [*start, *leaves])
     # Halves that are a multiple of the base, as recursive halving of ceil(n / base) runs gives them.
     runs = -(-len(leaves) // size)
     half = -(-runs // 2) * size
-    left, right = _pairwise(machine, leaves[:half], size), _pairwise(machine, leaves[half:], size)
+    left, right = _pairwise(machine, leaves[:half], size, start), _pairwise(machine, leaves[half:], size)
     return machine.accumulate_sum(left, right)
 
 

@@ -85,34 +85,36 @@ class Reference:
             start = self.take(start, leaf)
         return start
 
-    def tree(self, with_bias: bool = False) -> Accumulator:
-        """The products in the rules' order; ``with_bias`` starts with it."""
+    def tree(self, variant: str) -> Accumulator:
+        """The products in the rules' order; ``first`` and ``outer``: the first accumulator, or that of sums, starts with the bias."""
         order, n = self.rules.order, len(self.leaves)
         held = self.empty()
-        if with_bias:
+        if variant in ("first", "outer"):
             held = self.bias()
             held.error = np.where(held.started, held.error + self.per_sum, 0.0)
+        start = held if variant == "first" else self.empty()
         if order.kind == "sequential":
-            return self.run(held, 0, n)
+            return self.run(start, 0, n)
         if order.kind == "blocked":
-            blocks = [self.run(self.empty(), i, min(i + order.size, n)) for i in range(0, n, order.size)]
-            total = self.join(held, blocks[0]) if with_bias else blocks[0]
+            size = order.size
+            blocks = [self.run(self.empty() if i else start, i, min(i + size, n)) for i in range(0, n, size)]
+            total = self.join(held, blocks[0]) if variant == "outer" else blocks[0]
             for block in blocks[1:]:
                 total = self.join(total, block)
             return total
-        return self._halves(0, n)
+        return self._halves(0, n, start)
 
-    def _halves(self, first: int, last: int) -> Accumulator:
+    def _halves(self, first: int, last: int, start: Accumulator) -> Accumulator:
         size = self.rules.order.size
         if last - first <= size:
-            return self.run(self.empty(), first, last)
+            return self.run(start, first, last)
         runs = -(-(last - first) // size)
         middle = first + -(-runs // 2) * size
-        return self.join(self._halves(first, middle), self._halves(middle, last))
+        return self.join(self._halves(first, middle, start), self._halves(middle, last, self.empty()))
 
     def bound(self, variant: str) -> Array:
-        """``none``, ``last`` (the bias is added to the finished sum) or ``first`` (the accumulator starts with it)."""
-        total = self.tree(variant == "first")
+        """``none``, ``last`` (the bias is added to the finished sum), ``first`` or ``outer``."""
+        total = self.tree(variant)
         if variant == "last":
             bias, before = self.bias(), total
             total = self.join(total, bias)

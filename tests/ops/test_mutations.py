@@ -135,7 +135,7 @@ MUTANTS: dict[str, Mutant] = {
         running.join, "a[3] + b[3]", "a[3]", one(ops.Total(0), [[-1.0, 0.0, 1.0, 0.0625]], replace(PLAIN, order=Order("pairwise", 1)))
     ),
     "block sums after the bias": Mutant(
-        running_bound.running_bounds, "1 if order.kind == \"sequential\" else 2", "0",
+        running_bound.running_bounds, "(1, 2) if kind == \"blocked\" else (1,)", "()",
         one(dense(0.0625, 0.0625, bias=1.0), [[1.0, 1.0]], replace(PLAIN, order=Order("blocked", 1), bias="first")),
     ),
     "radius in the running bound": Mutant(
