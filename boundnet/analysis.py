@@ -76,10 +76,10 @@ def analyze(
         raise InputError(f"domain {domain!r}: use auto, interval, affine or sketch")
     graph = load(model)
     timings = {"load": time.perf_counter() - started}
-    heads = _heads(graph, decision)
+    heads = find_heads(graph, decision)
     if box is not None:
         return _assemble_boxes(graph, rules, box, heads, source, timings, started)
-    values, info = _inputs(graph, inputs, samples, input_range, seed, source)
+    values, info = choose_inputs(graph, inputs, samples, input_range, seed, source)
     if coins is not None and not 0 <= coins < 2**63:
         raise InputError(f"coins {coins}: give a seed in 0 .. 2**63 - 1")
     runner = Runner(graph, rules, domain, coins, len(values[0]))
@@ -98,7 +98,7 @@ def analyze(
     return _assemble(graph, rules, found, table, heads, info, domain_info, lines, timings, started, guarantee)
 
 
-def _heads(graph: LayerGraph, decision: str) -> list[Head]:
+def find_heads(graph: LayerGraph, decision: str) -> list[Head]:
     """One head for each output; only the first that decides anything keeps its rule."""
     explicit = decision in ("argmax", "sign")
     heads = [find_head(graph, o, decision if i == 0 or not explicit else "none") for i, o in enumerate(graph.outputs)]
@@ -111,9 +111,10 @@ def _heads(graph: LayerGraph, decision: str) -> list[Head]:
     return result
 
 
-def _inputs(
+def choose_inputs(
     graph: LayerGraph, inputs: Any, samples: int | None, input_range: tuple[float, float], seed: int, source: str | None
 ) -> tuple[list[Array], InputInfo]:
+    """The inputs to analyse, checked, cut to ``samples`` or drawn, and where they came from."""
     if samples is not None and samples < 1:
         raise InputError(f"samples must be at least 1, not {samples}")
     if inputs is None:
@@ -184,7 +185,7 @@ def _assemble(
     timings["total"] = time.perf_counter() - started
     return Analysis(
         model, rules.describe(), guarantee[0], lines, tuple(warnings), info, domain, tuple(found), layers, summary,
-        timings, verdict(summary, layers, found, info, rules), _versions(), nodes=describe_nodes(graph),
+        timings, verdict(summary, layers, found, info, rules), versions(), nodes=describe_nodes(graph),
         failure_probability=guarantee[1],
     )  # fmt: skip
 
@@ -203,7 +204,8 @@ def _summary(found: list[Sample], heads: list[Head], rules: Arithmetic) -> Summa
     )  # fmt: skip
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on."""
     try:
         own = version("boundnet")
     except PackageNotFoundError:

@@ -14,7 +14,8 @@ from boundnet.figures import printable
 
 NOT_PROVED = 1
 ERROR = 2
-INTERNAL = 3
+VIOLATED = 3
+INTERNAL = 4
 INTERRUPTED = 130
 _WIDTH = 120
 """Columns where the output is no terminal and COLUMNS doesn't say."""
@@ -22,7 +23,7 @@ _WIDTH = 120
 
 @contextmanager
 def session() -> Iterator[None]:
-    """Turn errors into one message on stderr and an exit code: 2 for the user's, 3 for BoundNet's own, 130 for Ctrl-C."""
+    """Turn errors into one message on stderr and an exit code: 2 for the user's, 4 for BoundNet's own, 130 for Ctrl-C."""
     try:
         yield
     except BoundNetError as error:

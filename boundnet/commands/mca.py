@@ -1,0 +1,105 @@
+"""``boundnet mca``: sample, count significant digits, write, print."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+import boundnet
+from boundnet.commands.experiment import Noise, command, open_model
+from boundnet.commands.progress import Meter
+from boundnet.commands.request import Request
+from boundnet.commands.session import silence, width
+from boundnet.errors import InputError
+from boundnet.figures import printable
+from boundnet.files import replacing
+from boundnet.mca.results import LayerSpread, Sampled
+from boundnet.mca.sample import sample
+
+
+def run(request: Request, noise: Noise, base: int, reference: str, keep: bool) -> int:
+    """Do what is asked; the exit code is 0.
+
+    Raises:
+        BoundNetError: something is wrong with the request; nothing has been written.
+    """
+    request.check()
+    names, samplings = noise.names(), noise.samplings()
+    if len(names) != 1 or len(samplings) != 1:
+        raise InputError("boundnet mca takes one backend, mode and precision; boundnet crosscheck takes several")
+    rules = boundnet.build(request.arithmetic.get("name"), **{k: v for k, v in request.arithmetic.items() if k != "name"})
+    with Meter(request.quiet) as meter:
+        graph, loaded = open_model(request, meter)
+        found = sample(
+            graph, loaded.inputs if loaded else None, rules, samplings[0], backend_name=names[0], base=base,
+            reference=reference, options=noise.options, first=request.samples, input_range=request.input_range or (0.0, 1.0),
+            seed=request.seed, decision=request.decision, keep_samples=keep, source=loaded.source if loaded else None,
+            progress=meter,
+        )  # fmt: skip
+    inputs = dataclasses.replace(found.inputs, notes=loaded.notes if loaded else ())
+    more = ["--base", str(base), "--reference", reference]
+    found = dataclasses.replace(found, inputs=inputs, command=command(request, noise, "mca", more))
+    for kind, path in request.files.items():
+        write(found, kind, path)
+    show(found, request)
+    return 0
+
+
+def write(found: Sampled, kind: str, path: Path) -> None:
+    """JSON, or CSV with a row for every output value."""
+    with replacing(path) as stream:
+        if kind == "json":
+            stream.write(found.to_json() + "\n")
+            return
+        names = sorted(found.outputs[0].digits)
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["index", "output", "element", "value", "mean", "deviation", "low", "high", *names])
+        for spread in found.outputs:
+            columns = (
+                spread.value,
+                spread.mean,
+                spread.deviation,
+                spread.low,
+                spread.high,
+                *(spread.digits[n] for n in names),
+            )
+            for at in np.ndindex(spread.value.shape):
+                numbers = [repr(float(part[at])) for part in columns]
+                writer.writerow([spread.index, spread.name, " ".join(map(str, at)), *numbers])
+
+
+def show(found: Sampled, request: Request) -> None:
+    """The verdict and a table of layers."""
+    try:
+        print(printable(found.verdict), flush=True)
+        if request.quiet:
+            return
+        console = Console(width=width(), highlight=False)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        unit = "bits" if found.digits.base == 2 else "digits"
+        entries = found.layers[0].digits
+        headings = [f"{d.method} {d.error}" for d in entries]
+        for heading in ("layer", "class", "largest deviation", *(f"{unit} {text}, median (least)" for text in headings)):
+            table.add_column(heading, overflow="fold")
+        for layer in found.layers:
+            table.add_row(*map(Text, _row(layer)))
+        console.print(table)
+        console.print(Text(f"{found.sampling.title}, {found.sampling.samples} samples, seed {found.sampling.seed}; digits against "
+                           f"the {found.digits.reference}, significantdigits {found.digits.version}"), soft_wrap=True)  # fmt: skip
+        for kind, path in request.files.items():
+            print(f"{kind.upper()} written to {path}", flush=True)
+    except (BrokenPipeError, SystemExit):
+        silence()
+
+
+def _row(layer: LayerSpread) -> list[str]:
+    lost = f", {layer.non_finite} not finite" if layer.non_finite else ""
+    digits = [f"{d.median:.1f} ({d.least:.1f})" for d in layer.digits]
+    return [printable(layer.name), layer.kind, f"{layer.deviation:.3g}{lost}", *digits]

@@ -1,0 +1,76 @@
+"""A cross-check from end to end: :func:`crosscheck`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from boundnet.analysis import choose_inputs, versions
+from boundnet.arithmetic import Arithmetic
+from boundnet.crosscheck.compare import compare
+from boundnet.crosscheck.results import Check, CrossCheck
+from boundnet.figures import count_text
+from boundnet.frontends import load
+from boundnet.mca.backend import Job, Sampling, backend
+from boundnet.presets import preset
+from boundnet.results import ModelInfo
+from boundnet.rounding import check_gradual_underflow
+from boundnet.samples import Progress
+
+REFERENCE = "float64 evaluation, widened by its own error bound"
+
+
+def crosscheck(
+    model: Any, inputs: Any = None, arithmetic: Arithmetic | str = "binary32", *, backends: Sequence[str] = ("builtin",),
+    samplings: Sequence[Sampling] = (Sampling(1, "none"), Sampling()), options: Mapping[str, Any] | None = None,
+    domain: str = "auto", first: int | None = None, input_range: tuple[float, float] = (0.0, 1.0), seed: int = 0,
+    source: str | None = None, progress: Progress | None = None,
+) -> CrossCheck:  # fmt: skip
+    """Compare executions of ``model`` with the bounds for the Arithmetic that each conforms to.
+
+    Args:
+        model: path of a model file, a live model or a :class:`~boundnet.graph.LayerGraph`.
+        inputs: (N, *input shape) numbers; None draws some in ``input_range`` with ``seed``.
+        arithmetic: the machine, or the name of a preset.
+        backends: what executes (:func:`boundnet.mca.backend.backends`).
+        samplings: how, for backends that sample.
+        options: of single backends.
+        first: use only the first so many inputs (or draw so many).
+
+    Returns:
+        Figures for every layer and output; ``violation_count`` is 0 unless a bound is wrong (or an execution does not
+        conform).
+
+    Raises:
+        BoundNetError: bad model, inputs, arithmetic or backend, with what to do.
+    """
+    check_gradual_underflow()
+    rules = preset(arithmetic) if isinstance(arithmetic, str) else arithmetic
+    graph = load(model)
+    values, info = choose_inputs(graph, inputs, first, input_range, seed, source)
+    path = graph.metadata.get("path")
+    job = Job(graph, path, rules, samplings, options or {})
+    found: list[Check] = []
+    for name in backends:
+        executions = backend(name).executions(job)
+        try:
+            for execution in executions:
+                found.append(compare(execution, values, name, domain=domain, progress=progress))
+        finally:
+            for execution in executions:
+                execution.close()
+    total = sum(check.violation_count for check in found)
+    origin = ModelInfo(graph.name, path, graph.metadata.get("sha256"), graph.parameters, graph.metadata)
+    return CrossCheck(origin, info, REFERENCE, tuple(found), total, _verdict(found, total, info.count), versions())
+
+
+def _verdict(checks: Sequence[Check], total: int, inputs: int) -> str:
+    values = sum(row.compared for check in checks for row in check.outputs + check.layers)
+    runs = sum(check.rows for check in checks) * inputs
+    if total:
+        where = sorted({violation.layer for check in checks for violation in check.violations})
+        what = f"{count_text(total, 'value')} outside the bound, in {', '.join(where)}"
+        return f"VIOLATED: {what}: a bound is wrong or a run does not conform, please report it"
+    infinite = sum(row.unbounded for check in checks for row in check.outputs)
+    rest = f"; {count_text(infinite, 'output value')} had no finite bound to be compared with" if infinite else ""
+    return f"CONFIRMED: {count_text(runs, 'run')}, {count_text(values, 'value')} compared, none outside its bound{rest}"
