@@ -79,6 +79,8 @@ def analyze(
     coins: Annotated[int | None, _option(
         "--coins", "Seed of the sketches' proving coins, to repeat a run [from the system].", "N")] = None,
     decision: Annotated[Rule, _option("--decision", "What the outputs decide [auto: by the last layer].")] = Rule.auto,
+    mca: Annotated[int | None, _option(
+        "--mca", "Also run every input N times with random rounding (built-in engine) and compare.", "N")] = None,
     reference: Annotated[Engine | None, _option("--reference", "Also compute exact outputs to certified digits.")] = None,
     json: Annotated[Path | None, _option("--json", "Write all results (docs/results.md).", "OUT")] = None,
     html: Annotated[Path | None, _option("--html", "Write a page to read.", "OUT")] = None,
@@ -89,7 +91,7 @@ def analyze(
     """Bound the rounding errors of MODEL for given inputs.
 
     The first line printed is the verdict. Exit code: 0 all predictions proved (or none to prove and every bound finite),
-    1 not proved, 2 wrong use or input, 3 internal error.
+    1 not proved, 2 wrong use or input, 3 an execution left its bound (--mca), 4 internal error.
     """
     with session():
         from boundnet.commands.analyze import run
@@ -104,7 +106,7 @@ def analyze(
         }
         code = run(Request(
             model, inputs or (), input_shape or (), resize, scale, offset, samples, input_range, seed, options, domain.value,
-            decision.value, _value(reference), files, quiet, coins,
+            decision.value, _value(reference), files, quiet, coins, mca,
         ))  # fmt: skip
     raise typer.Exit(code)
 
@@ -123,6 +125,92 @@ def graph(
 
         files = {kind: path for kind, path in (("graphml", graphml), ("dot", dot), ("json", json)) if path is not None}
         run(model, input_shape or (), files)
+
+
+Inputs = Annotated[list[str] | None, _option("--inputs", "What to run, as for analyze. Repeat for more.", "FILE")]
+First = Annotated[int | None, _option("--first", "Run only the first N inputs, or draw N.", "N")]
+Range = Annotated[tuple[float, float] | None, _option("--input-range", "Range of random inputs [0 1].", "LO HI")]
+InputSeed = Annotated[int, _option("--input-seed", "Seed of random inputs [0].", "N")]
+Preset = Annotated[str | None, _option("--arithmetic", "The machine: a preset (`boundnet formats`) [binary32].", "PRESET")]
+Storage = Annotated[str | None, _option("--format", "Format of tensors in memory; float(p,e) works too.", "F")]
+Accumulate = Annotated[str | None, _option("--accumulate", "Format in which sums run.", "F")]
+SumOrder = Annotated[str | None, _option("--order", "Order of sums, as for analyze.", "O")]
+Fused = Annotated[Fma | None, _option("--fma", "Whether multiply-adds are fused.")]
+Direction = Annotated[Rounding | None, _option("--rounding", "Of every operation.")]
+Samples = Annotated[int, _option("--samples", "Runs of every input [10].", "N")]
+Seed = Annotated[int, _option("--seed", "Seed of the noise [0].", "N")]
+Compiler = Annotated[Path | None, _option("--verificarlo", "The program verificarlo-c, if it is not on PATH.", "PATH")]
+Container = Annotated[str | None, _option("--container", "Image to run Verificarlo in, by docker or podman.", "IMAGE")]
+Json = Annotated[Path | None, _option("--json", "Write all results (docs/mca.md).", "OUT")]
+Csv = Annotated[Path | None, _option("--csv", "Write a table.", "OUT")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict only.")]
+
+
+@app.command()
+def mca(
+    model: Model, inputs: Inputs = None, input_shape: Shapes = None, first: First = None, input_range: Range = None,
+    input_seed: InputSeed = 0, arithmetic: Preset = None, storage: Storage = None, accumulate: Accumulate = None,
+    order: SumOrder = None, fma: Fused = None, rounding: Direction = None,
+    backend: Annotated[str, _option("--backend", "What executes: builtin, verificarlo, ... [builtin].", "NAME")] = "builtin",
+    mode: Annotated[str, _option("--mode", "Noise: rr, pb, mca, stochastic (rounding) or none [rr].", "MODE")] = "rr",
+    precision: Annotated[int, _option("--precision", "Virtual precision of rr, pb and mca in bits [24].", "T")] = 24,
+    samples: Samples = 10, seed: Seed = 0,
+    base: Annotated[int, _option("--base", "Significant digits in base 2 or 10 [2].", "B")] = 2,
+    reference: Annotated[str, _option("--against", "Count digits against float64 or the mean [float64].", "R")] = "float64",
+    keep: Annotated[bool, typer.Option("--keep-samples", help="Write every sample's outputs to --json.")] = False,
+    decision: Annotated[Rule, _option("--decision", "What the outputs decide [auto].")] = Rule.auto,
+    verificarlo: Compiler = None, container: Container = None, json: Json = None, csv: Csv = None, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Run MODEL many times with random rounding (Monte Carlo Arithmetic): significant digits, stability of decisions.
+
+    Nothing is proved by it. Exit code: 0 sampled, 2 wrong use or input, 4 internal error.
+    """
+    with session():
+        from boundnet.commands.experiment import Noise
+        from boundnet.commands.mca import run
+        from boundnet.commands.request import Request
+
+        options = {"name": arithmetic, "storage": storage, "accumulate": accumulate, "order": order, "fma": _value(fma),
+                   "rounding": _value(rounding)}  # fmt: skip
+        request = Request(
+            model, inputs or (), input_shape or (), samples=first, input_range=input_range, seed=input_seed,
+            arithmetic=options, decision=decision.value, files=_files(json=json, csv=csv), quiet=quiet,
+        )  # fmt: skip
+        noise = Noise(backend, mode, str(precision), samples, seed, {"verificarlo": verificarlo, "container": container})
+        code = run(request, noise, base, reference, keep)
+    raise typer.Exit(code)
+
+
+@app.command()
+def crosscheck(
+    model: Model, inputs: Inputs = None, input_shape: Shapes = None, first: First = None, input_range: Range = None,
+    input_seed: InputSeed = 0, arithmetic: Preset = None, storage: Storage = None, accumulate: Accumulate = None,
+    order: SumOrder = None, fma: Fused = None, rounding: Direction = None,
+    backend: Annotated[str, _option("--backend", "What executes, separated by commas [builtin].", "NAMES")] = "builtin",
+    mode: Annotated[str, _option("--mode", "none (as it is), rr, pb, mca, stochastic; several by commas.", "M")] = "none,rr",
+    precision: Annotated[str, _option("--precision", "Virtual precisions, separated by commas [24].", "T")] = "24",
+    samples: Samples = 10, seed: Seed = 0,
+    domain: Annotated[Domain, _option("--domain", "Abstract domain of the outputs' bounds [auto].")] = Domain.auto,
+    verificarlo: Compiler = None, container: Container = None, json: Json = None, csv: Csv = None, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Compare executions of MODEL with the bounds for the arithmetic that they run under.
+
+    Exit code: 0 every run lies within its bound, 2 wrong use or input, 3 one does not, 4 internal error.
+    """
+    with session():
+        from boundnet.commands.crosscheck import run
+        from boundnet.commands.experiment import Noise
+        from boundnet.commands.request import Request
+
+        options = {"name": arithmetic, "storage": storage, "accumulate": accumulate, "order": order, "fma": _value(fma),
+                   "rounding": _value(rounding)}  # fmt: skip
+        request = Request(
+            model, inputs or (), input_shape or (), samples=first, input_range=input_range, seed=input_seed,
+            arithmetic=options, domain=domain.value, files=_files(json=json, csv=csv), quiet=quiet,
+        )  # fmt: skip
+        noise = Noise(backend, mode, precision, samples, seed, {"verificarlo": verificarlo, "container": container})
+        code = run(request, noise)
+    raise typer.Exit(code)
 
 
 @app.command("emit-c")
@@ -164,6 +252,10 @@ def formats() -> None:
         from boundnet.commands.formats import run
 
         run()
+
+
+def _files(**given: Path | None) -> dict[str, Path]:
+    return {kind: path for kind, path in given.items() if path is not None}
 
 
 def _value(choice: Enum | None) -> str | None:

@@ -12,7 +12,8 @@ from boundnet.arithmetic import Arithmetic
 from boundnet.commands.progress import Meter
 from boundnet.commands.reports import Report, find, write
 from boundnet.commands.request import Request
-from boundnet.commands.session import NOT_PROVED, silence, width
+from boundnet.commands.session import NOT_PROVED, VIOLATED, silence, width
+from boundnet.crosscheck.results import CrossCheck
 from boundnet.figures import printable
 from boundnet.frontends import load
 from boundnet.graph import LayerGraph
@@ -38,11 +39,18 @@ def run(request: Request) -> int:
         loaded = load_inputs(graph, request.inputs, pixels) if request.inputs else None
         opened = time.perf_counter() - started
         analysis = _analyze(graph, loaded, rules, request, meter)
+        checked = _crosscheck(graph, loaded, rules, request, meter) if request.mca else None
     timings = {**analysis.timings, "load": opened, "total": time.perf_counter() - started}
     inputs = dataclasses.replace(analysis.inputs, notes=loaded.notes if loaded else ())
     analysis = dataclasses.replace(analysis, timings=timings, inputs=inputs, command=request.command())
     written = write(analysis, request.files, reports)
     _print(analysis, reports["console"], request.quiet, written)
+    if checked is not None:
+        from boundnet.commands.crosscheck import show
+
+        show(dataclasses.replace(checked, command=analysis.command), request.quiet)
+        if checked.violation_count:
+            return VIOLATED
     return 0 if analysis.proved else NOT_PROVED
 
 
@@ -52,6 +60,21 @@ def _analyze(graph: LayerGraph, loaded: Loaded | None, rules: Arithmetic, reques
         domain=request.domain, samples=request.samples, input_range=request.input_range or (0.0, 1.0), seed=request.seed,
         reference=request.reference, decision=request.decision, source=loaded.source if loaded else None, progress=meter,
         coins=request.coins,
+    )  # fmt: skip
+
+
+def _crosscheck(
+    graph: LayerGraph, loaded: Loaded | None, rules: Arithmetic, request: Request, meter: Meter
+) -> CrossCheck:  # fmt: skip
+    """The same inputs on the built-in engine: once as it is, and ``request.mca`` times with random rounding."""
+    # Numba takes its time to load; only those who ask for executions pay.
+    from boundnet.crosscheck.run import crosscheck
+    from boundnet.mca.backend import Sampling
+
+    samplings = (Sampling(1, "none"), Sampling(request.mca or 1, "rr", min(rules.accumulate.precision, 24)))
+    return crosscheck(
+        graph, loaded.inputs if loaded else None, rules, samplings=samplings, domain=request.domain, first=request.samples,
+        input_range=request.input_range or (0.0, 1.0), seed=request.seed, progress=meter,
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from boundnet.crosscheck.run import crosscheck
 from boundnet.figures import bound_text, printable
 from boundnet.files import replacing
 
+COLUMNS = ("layer", "class", "bound", "observed", "ratio", "closest", "violations", "may overflow", "not finite")
 SHOWN = 5
 """Violations that are printed in full; results hold the first of every node."""
 
@@ -77,11 +78,9 @@ def show(found: CrossCheck, quiet: bool) -> None:
     print(printable(found.verdict), flush=True)
     for check in found.checks:
         for violation in check.violations[:SHOWN]:
-            print(printable(
-                f"  {check.title}, {violation.what} {violation.layer} (node {violation.node}, element {list(violation.at)}), "
-                f"input {violation.index}, {violation.run}: computed {violation.value!r}, {violation.centre!r} +- "
-                f"{violation.bound!r} expected"
-            ))  # fmt: skip
+            where = f"{violation.layer} (node {violation.node}, element {list(violation.at)}), input {violation.index}"
+            print(printable(f"  {check.title}, {violation.what} {where}, {violation.run}:"))
+            print(printable(f"    computed {violation.value!r}, {violation.centre!r} +- {violation.bound!r} expected"))
             print(printable(f"    {' '.join(found.command)}\n    {violation.reproduce}"))
             print(printable(f"    arithmetic {check.arithmetic}"), flush=True)
     if quiet:

@@ -69,7 +69,7 @@ class Noise:
     def words(self) -> list[str]:
         """The options as a command line has them."""
         words = ["--backend", self.backends, "--mode", self.modes, "--precision", self.precisions]
-        words += ["--samples", str(self.samples), "--noise-seed", str(self.seed)]
+        words += ["--samples", str(self.samples), "--seed", str(self.seed)]
         for key, value in self.options.items():
             words += [] if value is None else [f"--{key.replace('_', '-')}", str(value)]
         return words
@@ -86,8 +86,9 @@ def command(request: Request, noise: Noise, name: str, more: Sequence[str] = ())
     """A command line that repeats the run, without its files."""
     words = list(request.command())
     words[1] = name
-    if "--samples" in words:
-        words[words.index("--samples")] = "--first"
+    for given, own in (("--samples", "--first"), ("--seed", "--input-seed")):
+        if given in words:
+            words[words.index(given)] = own
     return (*words, *noise.words(), *more)
 
 

@@ -44,7 +44,7 @@ def run(request: Request, noise: Noise, base: int, reference: str, keep: bool) -
             progress=meter,
         )  # fmt: skip
     inputs = dataclasses.replace(found.inputs, notes=loaded.notes if loaded else ())
-    more = ["--base", str(base), "--reference", reference]
+    more = ["--base", str(base), "--against", reference, *(["--keep-samples"] if keep else [])]
     found = dataclasses.replace(found, inputs=inputs, command=command(request, noise, "mca", more))
     for kind, path in request.files.items():
         write(found, kind, path)
@@ -91,8 +91,9 @@ def show(found: Sampled, request: Request) -> None:
         for layer in found.layers:
             table.add_row(*map(Text, _row(layer)))
         console.print(table)
-        console.print(Text(f"{found.sampling.title}, {found.sampling.samples} samples, seed {found.sampling.seed}; digits against "
-                           f"the {found.digits.reference}, significantdigits {found.digits.version}"), soft_wrap=True)  # fmt: skip
+        how = f"{found.sampling.title}, {found.sampling.samples} samples, seed {found.sampling.seed}"
+        rule = f"digits against the {found.digits.reference}, significantdigits {found.digits.version}"
+        console.print(Text(f"{how}; {rule}"), soft_wrap=True)
         for kind, path in request.files.items():
             print(f"{kind.upper()} written to {path}", flush=True)
     except (BrokenPipeError, SystemExit):

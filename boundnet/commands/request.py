@@ -19,6 +19,7 @@ class Request:
     Attributes:
         arithmetic: keyword arguments of :func:`boundnet.build` ("name" for its first), None where not given.
         files: report name -> destination.
+        mca: samples to compare with the bounds, None for none.
     """
 
     model: Path
@@ -37,6 +38,7 @@ class Request:
     files: Mapping[str, Path] = field(default_factory=dict)
     quiet: bool = False
     coins: int | None = None
+    mca: int | None = None
 
     def check(self) -> None:
         """Raise InputError or OutputError for what can be told before any work."""
@@ -57,6 +59,8 @@ class Request:
                 raise InputError(f"--input-range {low:g} {high:g}: give two finite numbers, the smaller one first")
         if self.coins is not None and not 0 <= self.coins < 2**63:
             raise InputError(f"--coins {self.coins}: give a number in 0 .. 2**63 - 1")
+        if self.mca is not None and self.mca < 1:
+            raise InputError(f"--mca {self.mca}: at least 1 sample is needed")
         if self.seed < 0:
             raise InputError(f"--seed {self.seed}: give a number that is not negative")
 
@@ -83,6 +87,7 @@ class Request:
             "--coins": self.coins,
             "--decision": None if self.decision == "auto" else self.decision,
             "--reference": self.reference,
+            "--mca": self.mca,
         }  # fmt: skip
         for option, given in single.items():
             words += [] if given is None else [option, str(given)]

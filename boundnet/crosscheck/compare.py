@@ -33,7 +33,7 @@ def compare(
     """
     started = time.perf_counter()
     graph = execution.graph
-    runner = Runner(graph, execution.arithmetic, domain)
+    runner = Runner(graph, execution.arithmetic, domain, None, len(values[0]))
     samples, _, _ = bound_samples(runner, values, find_heads(graph, "none"), progress)
     bounded = time.perf_counter()
     order = graph.topological()

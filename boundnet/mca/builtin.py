@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from boundnet.arithmetic import Arithmetic
 from boundnet.graph import LayerGraph
 from boundnet.mca.backend import Execution, Job, Sampling
-from boundnet.mca.engine.machine import settled
 from boundnet.mca.engine.run import execute
+from boundnet.mca.engine.settle import settled
 from boundnet.perturbation import Perturbation
 from boundnet.rounding import Array
 
@@ -44,9 +44,8 @@ class EngineExecution:
         return execute(self.graph, inputs, self.arithmetic, len(self.rows), self.sampling.seed, first)
 
     def reproduce(self, row: int, index: int) -> str:
-        return f"run {row} of input {index}, seed {self.sampling.seed}: --backend builtin --mode {self.sampling.mode} " + (
-            f"--precision {self.sampling.precision} --seed {self.sampling.seed}"
-        )
+        s = self.sampling
+        return f"run {row} of input {index}: --backend builtin --mode {s.mode} --precision {s.precision} --seed {s.seed}"
 
     def close(self) -> None:
         """Nothing to release."""

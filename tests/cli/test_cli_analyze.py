@@ -190,7 +190,7 @@ def test_internal_errors_are_not_verdicts(run: Run, model: Path, monkeypatch: py
 
     monkeypatch.setattr("boundnet.analyze", broken, raising=False)
     done = run("analyze", model)
-    assert done.exit_code == 3
+    assert done.exit_code == 4
     assert "please report it" in done.stderr
 
 

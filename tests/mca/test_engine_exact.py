@@ -16,8 +16,9 @@ from boundnet.errors import FormatError
 from boundnet.formats import BFLOAT16, BINARY16, BINARY32, BINARY64, E4M3FN, E5M2, TF32, Format, fixed_format, float_format
 from boundnet.graph import LayerGraph
 from boundnet.mca.engine.gather import gather
-from boundnet.mca.engine.machine import EngineMachine, settled
+from boundnet.mca.engine.machine import EngineMachine
 from boundnet.mca.engine.run import execute
+from boundnet.mca.engine.settle import settled
 
 FORMATS = [BINARY32, BINARY16, BFLOAT16, TF32, E4M3FN, E5M2, float_format(3, 4), float_format(25, 9), float_format(40, 9),
            float_format(51, 9), fixed_format(4, 5), fixed_format(3, 20), fixed_format(20, 25)]  # fmt: skip

@@ -1,86 +1,41 @@
 """The machine that executes op programs in the engine's arithmetic: every operation rounded, all runs at once.
 
 Values are float64 arrays (lanes, *shape) of numbers of the formats; literals are scalars.  What the Arithmetic leaves open
-is settled (:func:`settled`): document order, no fused operations unless asked for, bias last, gradual underflow.
+is settled: document order, no fused operations unless asked for, bias last, gradual underflow.
 Elementary functions are binary64's, rounded once more; no noise touches them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
-from boundnet.arithmetic import SEQUENTIAL, Arithmetic
+from boundnet.arithmetic import Arithmetic
 from boundnet.elementary import VECTOR
-from boundnet.errors import FormatError
-from boundnet.formats import Format
 from boundnet.machines import errorfree
 from boundnet.maps import LinearMap
 from boundnet.mca.engine import kernels
 from boundnet.mca.engine.gather import Gather, gather
 from boundnet.mca.engine.scalars import Spec, spec
+from boundnet.mca.engine.settle import NATIVE
 from boundnet.philox import key_of
 from boundnet.rounding import Array
 
-NATIVE = 25
-"""Most significant bits for which rounding a binary64 result once more is rounding the exact one."""
-
-
-def settled(arithmetic: Arithmetic) -> Arithmetic:
-    """The engine's own choices within ``arithmetic``: an Arithmetic that conforms to it.
-
-    Raises:
-        FormatError: the engine can't execute it; says what it can.
-    """
-    a = arithmetic
-    rounding = "nearest" if a.rounding == "any" else a.rounding
-    order = SEQUENTIAL if a.order.kind == "any" else a.order
-    bias = "last" if a.bias == "any" else a.bias
-    fma = "no" if a.fma == "either" else a.fma
-    below = "gradual" if a.subnormals == "either" else a.subnormals
-    found = replace(a, rounding=rounding, order=order, bias=bias, fma=fma, subnormals=below)
-    for fmt in (a.storage, a.accumulate):
-        _supported(fmt, found)
-    if found.functions.name == "correctly-rounded":
-        raise FormatError("the built-in engine does not round elementary functions correctly: choose another table of them")
-    return found
-
-
-def _supported(fmt: Format, a: Arithmetic) -> None:
-    simple = a.rounding == "nearest" and a.perturbation is None
-    if not fmt.is_fixed and fmt.emin < -510:
-        if fmt.precision != 53 or not simple or a.fma == "yes" or a.subnormals != "gradual":
-            raise FormatError(
-                f"the built-in engine runs {fmt.name} only as binary64, to nearest, unfused and without perturbation; "
-                "for perturbed binary64 use --backend verificarlo"
-            )
-        return
-    most = 48 if fmt.is_fixed else 51
-    plain = a.rounding in ("nearest", "toward_zero") and a.perturbation is None
-    if fmt.precision > most or (fmt.precision > NATIVE and not plain):
-        raise FormatError(
-            f"the built-in engine can't run {fmt.name} like that: at most {most} significant bits, and {NATIVE} where "
-            "rounding is stochastic or perturbed"
-        )
-    split = fmt.precision > NATIVE or a.rounding == "toward_zero" or a.fma == "yes"
-    if split and not fmt.is_fixed and fmt.emin < -254:
-        raise FormatError(
-            f"the built-in engine can't run {fmt.name} like that: at most 9 exponent bits where more than {NATIVE} "
-            "significant bits, rounding toward zero or fused operations need exact products split in two"
-        )
-    if a.fma == "yes" and (fmt.precision > NATIVE or not (a.perturbation is None and a.rounding != "stochastic")):
-        raise FormatError(f"the built-in engine fuses only deterministic operations of at most {NATIVE} bits: give --fma no")
+PARALLEL = 1 << 18
+"""Operations from which on a second thread pays."""
 
 
 class EngineMachine:
     """Executes programs for the lanes (run, input) it was made for.
 
     Args:
-        arithmetic: as :func:`settled` returns it.
+        arithmetic: as :func:`boundnet.mca.engine.settle.settled` returns it.
         lanes: run + 2**32 * input of every lane, uint64.
         seed: of all noise.
     """
@@ -212,9 +167,9 @@ class EngineMachine:
             return self._generic(linear, x, bias, bias_at)
         if linear.input_shape == linear.output_shape == ():
             x = x.reshape(len(x), 1)
-        columns = np.ascontiguousarray(x.reshape(len(x), -1).T)
+        columns = _owned(x.reshape(len(x), -1).T)
         size = int(np.prod(linear.output_shape, dtype=np.int64))
-        flat = np.zeros(0) if bias is None else np.ascontiguousarray(bias, dtype=np.float64).reshape(-1)
+        flat = np.zeros(0) if bias is None else _owned(bias).reshape(-1)
         plan = (table.base, table.chosen, table.weights, table.cin, table.per)
         several = self.arithmetic.order.kind != "sequential"
 
@@ -222,8 +177,10 @@ class EngineMachine:
             out = np.empty((size, len(x)))
             at = 0 if several else bias_at
             add_up: Any = kernels.inner
-            add_up(self._mode, self.arithmetic.fma == "yes", products, columns, out, plan, (start, stop), flat, at,
-                          self._draw(kernels.steps_of(stop - start)), self._accumulate, self._scale, self._keep)  # fmt: skip
+            draw = self._draw(kernels.steps_of(stop - start))
+            with _threads(out.size * (stop - start)):
+                add_up(self._mode, self.arithmetic.fma == "yes", products, columns, out, plan, (start, stop), flat, at, draw,
+                       self._accumulate, self._scale, self._keep)  # fmt: skip
             return np.asarray(out.T).reshape(shape)
 
         total = self._ordered(table.leaves, run)
@@ -270,7 +227,7 @@ class EngineMachine:
         if id(linear) not in self._gathers:
             table = gather(linear)
             if table is not None:
-                table = replace(table, weights=np.ascontiguousarray(self.cast(table.weights)))
+                table = replace(table, weights=_owned(self.cast(table.weights)))
             self._gathers[id(linear)] = (linear, table)
         return self._gathers[id(linear)][1]
 
@@ -292,10 +249,11 @@ class EngineMachine:
 
     def _kernel(self, op: int, mode: int, a: Array, b: Array, into: Spec) -> Array:
         shape = a.shape
-        flat = (np.ascontiguousarray(v).reshape(len(self.lanes), -1) for v in (a, b))
+        flat = (_owned(v).reshape(len(self.lanes), -1) for v in (a, b))
         out = np.empty((len(self.lanes), a.size // len(self.lanes)))
         operate: Any = kernels.elementwise
-        operate(op, mode, *flat, out, self._draw(1), into, self._scale, self._keep)
+        with _threads(out.size * 4):
+            operate(op, mode, *flat, out, self._draw(1), into, self._scale, self._keep)
         return out.reshape(shape)
 
     @staticmethod
@@ -318,3 +276,19 @@ class EngineMachine:
 
     def _read(self, value: Array) -> Array:
         return np.where(np.abs(value) < self._daz, 0.0, value) if self._daz else value
+
+
+def _owned(value: Array) -> Array:
+    """``value`` contiguous and writable, copied if need be: kernels are compiled for that kind of array alone."""
+    return np.require(value, np.float64, ["C", "W"])
+
+
+@contextmanager
+def _threads(work: int) -> Iterator[None]:
+    """One thread where there is little to do: waking a second one costs more."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(before if work > PARALLEL else 1)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)

@@ -24,7 +24,7 @@ def execute(
 
     Args:
         inputs: (N, *shape) for each Input node.
-        arithmetic: as :func:`boundnet.mca.engine.machine.settled` returns it.
+        arithmetic: as :func:`boundnet.mca.engine.settle.settled` returns it.
 
     Yields:
         (node, values (runs, N, *shape)) in topological order.

@@ -1,0 +1,198 @@
+"""Cross-checks: runs inside their bounds, planted bugs found, results written and read back."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from mutation import mutate
+from tiny_models import classifier
+from typer.testing import CliRunner, Result
+
+import boundnet
+from boundnet import inner_product, ops
+from boundnet.cli import app
+from boundnet.crosscheck import results, run
+from boundnet.crosscheck.run import crosscheck
+from boundnet.errors import InputError
+from boundnet.graph import LayerGraph
+from boundnet.mca.backend import Sampling, backend
+from boundnet.rounder import Rounder
+
+ALL = (Sampling(1, "none"), *(Sampling(3, mode, t, 1) for mode, t in (("rr", 24), ("pb", 16), ("mca", 11))))
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.setenv("COLUMNS", "160")
+    return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return classifier(tmp_path / "model.h5")
+
+
+def network() -> LayerGraph:
+    rng = np.random.default_rng(8)
+    graph = LayerGraph("small")
+    node = graph.add("x", ops.Input((6, 6, 2)))
+    node = graph.add("c", ops.Conv(rng.normal(size=(3, 3, 2, 4)), rng.normal(size=4), padding=((1, 1), (1, 1))), [node])
+    node = graph.add(
+        "n", ops.BatchNorm(rng.normal(size=4), np.abs(rng.normal(size=4)), rng.normal(size=4), rng.normal(size=4)), [node]
+    )
+    node = graph.add("p", ops.AveragePool((2, 2)), [node])
+    node = graph.add("l", ops.LayerNorm(rng.normal(size=4), rng.normal(size=4)), [node])
+    node = graph.add("f", ops.Reshape((36,)), [node])
+    node = graph.add("d", ops.Dense(rng.normal(size=(36, 3)), rng.normal(size=3)), [node])
+    node = graph.add("s", ops.Softmax(0), [node])
+    graph.set_outputs([node])
+    return graph
+
+
+@pytest.mark.parametrize("name", ["binary32", "bfloat16", "fp8_e4m3fn", "float(6,5)"])
+def test_runs_lie_within_their_bounds(name):
+    inputs = np.random.default_rng(1).normal(size=(2, 6, 6, 2))
+    found = crosscheck(network(), inputs, name, samplings=(*ALL, Sampling(3, "stochastic")))
+    assert found.violation_count == 0
+    assert found.verdict.startswith("CONFIRMED")
+    assert len(found.checks) == 5
+    assert {row.name for row in found.checks[0].layers} == set("xcnplfds")
+    assert all(row.observed > 0 for check in found.checks for row in check.layers if row.name in "cd")
+    assert all(row.tightest is None or row.tightest >= 1.0 for check in found.checks for row in check.layers + check.outputs)
+
+
+def test_fixed_point():
+    graph = LayerGraph("fixed")
+    node = graph.add("d", ops.Dense(np.random.default_rng(0).normal(size=(5, 4))), [graph.add("x", ops.Input((5,)))])
+    graph.set_outputs([node])
+    rules = boundnet.build(storage="fixed(4,6)", accumulate="fixed(8,12)")
+    assert crosscheck(graph, np.ones((2, 5)) / 3, rules, samplings=(Sampling(1, "none"),)).violation_count == 0
+
+
+def test_overflow_in_execution_is_flagged_by_the_analysis():
+    graph = LayerGraph("big")
+    node = graph.add("d", ops.Dense(np.full((4, 2), 60.0)), [graph.add("x", ops.Input((4,)))])
+    graph.set_outputs([node])
+    found = crosscheck(graph, np.full((1, 4), 2.0), "fp8_e4m3fn", samplings=(Sampling(1, "none"),))
+    (row,) = found.checks[0].outputs
+    assert row.non_finite == 2
+    assert row.may_overflow
+    assert row.unbounded == 2
+    assert found.violation_count == 0
+
+
+def test_overflow_that_was_not_flagged_is_a_violation(monkeypatch):
+    plain = Rounder.inner
+
+    def blind(self, linear, x, bias, centre, products=True, stored=True):
+        error, overflow = plain(self, linear, x, bias, centre, products, stored)
+        return np.where(np.isfinite(error), error, 1.0), np.zeros_like(overflow)
+
+    monkeypatch.setattr(Rounder, "inner", blind)
+    graph = LayerGraph("big")
+    node = graph.add("d", ops.Dense(np.full((4, 2), 60.0)), [graph.add("x", ops.Input((4,)))])
+    graph.set_outputs([node])
+    found = crosscheck(graph, np.full((1, 4), 2.0), "fp8_e4m3fn", samplings=(Sampling(1, "none"),))
+    assert found.violation_count > 0
+    assert found.checks[0].violations[0].what == "overflow"
+
+
+def test_planted_bug_is_found(monkeypatch, command, model, tmp_path):
+    """Without the perturbation of products and sums, rr at 11 bits leaves the bound: exit code 3, and how to repeat it."""
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).uniform(size=(4, 3)))
+    words = ("crosscheck", model, "--inputs", tmp_path / "x.npy", "--precision", 11, "--mode", "rr", "--samples", 4, "--seed", 7,
+             "--json", tmp_path / "r.json")  # fmt: skip
+    assert command(*words).exit_code == 0
+    mutate(
+        monkeypatch,
+        inner_product.perturbed_bound,
+        "up(_product(np.asarray(growth), total)",
+        "0.0 * up(_product(np.asarray(growth), total)",
+    )
+    failed = command(*words)
+    assert failed.exit_code == 3
+    assert failed.stdout.startswith("VIOLATED")
+    for word in ("--seed 7", "--precision 11", "sample", "input 0", "computed", "arithmetic", "--inputs"):
+        assert word in failed.stdout
+    found = results.crosscheck_from_json((tmp_path / "r.json").read_text())
+    assert found.violation_count > 0
+    assert found.checks[0].violations[0].layer == "dense"
+
+
+def test_planted_bug_in_a_deterministic_bound_is_found(monkeypatch):
+    mutate(
+        monkeypatch, inner_product._tree_bound, "np.minimum(by_leaves, by_height)", "0.02 * np.minimum(by_leaves, by_height)"
+    )
+    mutate(monkeypatch, inner_product.running_bound, "return up(error", "return up(0.02 * error")
+    assert crosscheck(network(), np.ones((1, 6, 6, 2)) / 3, "binary32", samplings=(Sampling(1, "none"),)).violation_count > 0
+
+
+def test_results_validate_and_come_back(tmp_path, command, model):
+    path, table = tmp_path / "r.json", tmp_path / "r.csv"
+    done = command("crosscheck", model, "--first", 2, "--samples", 2, "--json", path, "--csv", table, "--quiet")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.count("\n") == 3
+    data = json.loads(path.read_text())
+    jsonschema.validate(data, json.loads(results.SCHEMA.read_text()))
+    again = results.crosscheck_from_json(path.read_text())
+    assert json.loads(again.to_json()) == data
+    assert "--input-seed" not in again.command
+    rows = list(csv.DictReader(table.open()))
+    assert {row["what"] for row in rows} == {"layer", "output"}
+    assert float(rows[-1]["bound"]) >= float(rows[-1]["observed"])
+    with pytest.raises(InputError, match="kind"):
+        results.crosscheck_from_json("{}")
+
+
+def test_analyze_with_mca(command, model, monkeypatch):
+    done = command("analyze", model, "--samples", 2, "--mca", 3, "--quiet")
+    assert "CONFIRMED" in done.stdout
+    mutate(
+        monkeypatch,
+        inner_product.perturbed_bound,
+        "up(_product(np.asarray(growth), total)",
+        "0.0 * up(_product(np.asarray(growth), total)",
+    )
+    assert command("analyze", model, "--samples", 2, "--mca", 3, "--quiet").exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--backend", "nothing"], "use one of builtin"),
+        (["--mode", "rrr"], "use rr, pb, mca"),
+        (["--precision", "x"], "--precision x"),
+        (["--precision", "0"], "1 .. 53"),
+        (["--samples", "0"], "at least 1"),
+        (["--rounding", "toward_zero"], "rounding nearest"),
+        (["--backend", ","], "nothing given"),
+        (["--format", "binary64", "--accumulate", "binary64"], "binary64"),
+    ],
+)
+def test_bad_use(command, model, tmp_path, words, message):
+    done = command("crosscheck", model, "--json", tmp_path / "o.json", *words)
+    assert done.exit_code == 2, done.output
+    assert message in done.stderr
+    assert not (tmp_path / "o.json").exists()
+
+
+def test_unknown_backend():
+    with pytest.raises(InputError, match="unknown backend"):
+        backend("nothing")
+
+
+def test_a_backend_is_closed_when_something_fails(monkeypatch):
+    closed = []
+    made = backend("builtin").executions
+    monkeypatch.setattr("boundnet.mca.builtin.EngineExecution.close", lambda self: closed.append(self.title))
+    monkeypatch.setattr(run, "compare", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        crosscheck(network(), samplings=ALL)
+    assert len(closed) == len(ALL)
+    assert made is not None

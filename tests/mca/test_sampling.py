@@ -1,0 +1,97 @@
+"""``boundnet mca``: significant digits, spread, stability of decisions."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import jsonschema
+import numpy as np
+import pytest
+from tiny_models import classifier
+from typer.testing import CliRunner
+
+from boundnet.cli import app
+from boundnet.errors import InputError
+from boundnet.mca import results
+from boundnet.mca.backend import Sampling
+from boundnet.mca.digits import significant
+from boundnet.mca.sample import sample
+
+
+def test_digits_against_their_definitions():
+    rng = np.random.default_rng(0)
+    reference = np.array([3.0, -0.01, 0.0, 5.0, 1.0])
+    samples = reference * (1 + rng.normal(size=(40, 5)) * 2.0**-12)
+    samples[:, 2] = rng.normal(size=40) * 2.0**-20
+    samples[3, 3] = np.nan
+    samples[:, 4] = 1.0
+    general = significant(samples, reference, "general", "relative", 2)
+    for j in (0, 1):
+        assert general[j] == np.floor(-np.log2(np.abs(samples[:, j] / reference[j] - 1).max()))
+    assert list(general[2:]) == [0.0, 0.0, 53.0]
+    assert 17 <= significant(samples, reference, "general", "absolute", 2)[2] <= 20
+    cnh = significant(samples, reference, "cnh", "relative", 2)
+    assert np.all(np.abs(cnh[:2] - 12) < 2)
+    ten = significant(samples, reference, "cnh", "relative", 10)
+    assert ten[:2] == pytest.approx(cnh[:2] * np.log10(2))
+    assert list(ten[3:]) == [0.0, pytest.approx(53 * np.log10(2))]
+
+
+def test_digits_fall_with_the_virtual_precision(tmp_path):
+    model = classifier(tmp_path / "m.h5")
+    inputs = np.random.default_rng(1).uniform(size=(5, 3))
+    found = [sample(model, inputs, sampling=Sampling(30, "rr", t)) for t in (24, 16, 8)]
+    medians = [{d.method + d.error: d.median for d in r.layers[-1].digits}["cnhrelative"] for r in found]
+    assert medians[0] > medians[1] + 4 > medians[2] + 8
+    assert abs((medians[1] - medians[2]) - 8) < 2
+
+
+def test_a_tie_flips_and_a_clear_decision_does_not(tmp_path):
+    model = classifier(tmp_path / "m.h5")
+    found = sample(model, np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), sampling=Sampling(40, "mca", 6))
+    assert found.stability[0].changed == 0.0
+    assert found.stability[0].classes == {"0": 40}
+    assert 0.0 < found.stability[1].changed < 1.0
+    assert found.guarantee == "empirical"
+
+
+def test_stochastic_rounding_and_single_samples(tmp_path):
+    model = classifier(tmp_path / "m.h5")
+    found = sample(model, np.ones((1, 3)) / 3, "bfloat16", Sampling(1, "stochastic"), keep_samples=True)
+    assert set(found.outputs[0].digits) == {"general_relative", "general_absolute"}
+    assert found.outputs[0].samples.shape == (1, 2)
+    with pytest.raises(InputError, match="base"):
+        sample(model, base=3)
+
+
+def test_command_writes_results(tmp_path):
+    model = classifier(tmp_path / "m.h5")
+    path, table = tmp_path / "r.json", tmp_path / "r.csv"
+    words = ["mca", model, "--first", 3, "--samples", 5, "--json", path, "--csv", table, "--base", 10, "--keep-samples"]
+    done = CliRunner().invoke(app, [str(w) for w in words])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("SAMPLED")
+    data = json.loads(path.read_text())
+    jsonschema.validate(data, json.loads(results.SCHEMA.read_text()))
+    again = results.sampled_from_json(path.read_text())
+    assert json.loads(again.to_json()) == data
+    assert again.outputs[0].samples.shape == (5, 2)
+    rows = list(csv.DictReader(table.open()))
+    assert len(rows) == 6
+    assert float(rows[0]["low"]) <= float(rows[0]["mean"]) <= float(rows[0]["high"])
+    # The recorded command repeats the run.
+    second = tmp_path / "again.json"
+    CliRunner().invoke(app, [*again.command[1:], "--json", str(second)])
+    repeated = results.sampled_from_json(second.read_text())
+    assert all(np.array_equal(a.mean, b.mean) for a, b in zip(again.outputs, repeated.outputs, strict=True))
+
+
+@pytest.mark.parametrize(
+    "words", [["--backend", "builtin,keras"], ["--mode", "rr,mca"], ["--base", "3"], ["--against", "truth"]]
+)
+def test_bad_use(tmp_path, words):
+    model = classifier(tmp_path / "m.h5")
+    done = CliRunner().invoke(app, ["mca", str(model), *words])
+    assert done.exit_code == 2
+    assert "boundnet: error:" in done.stderr
