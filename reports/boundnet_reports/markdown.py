@@ -15,7 +15,7 @@ from boundnet.results import Analysis, Sample
 from boundnet_reports.page import crosscheck, sampled
 from boundnet_reports.page.compare import comparison_table, labels
 from boundnet_reports.page.decisions import ratio, urgency, why_not
-from boundnet_reports.page.headline import facts, meaning, not_covered, reproduce, split_verdict, tiles, tone, word
+from boundnet_reports.page.headline import facts, meaning, not_covered, odds, reproduce, split_verdict, tiles, tone, word
 from boundnet_reports.page.layer_words import share
 from boundnet_reports.page.tables import Table, layer_table
 from boundnet_reports.page.views import Result, model_name
@@ -91,7 +91,8 @@ def _one(analysis: Analysis) -> list[str]:
     state, sentence = split_verdict(analysis.verdict)
     model = model_name(analysis)
     mark = _MARKS[tone(analysis)]
-    lines = [f"### {mark} {escape(f'{state}: {model}' if state else model)}", "", escape(sentence), ""]
+    head = f"{state} ({odds(analysis)})" if state and odds(analysis) else state
+    lines = [f"### {mark} {escape(f'{head}: {model}' if head else model)}", "", escape(sentence), ""]
     lines += [f"> **Warning** {escape(warning)}\n" for warning in analysis.warnings]
     rows = [["guarantee", f"{analysis.guarantee}, {meaning(analysis.guarantee, analysis.failure_probability)}"]]
     rows += [[tile.name, f"{tile.figure}; {tile.note}" if tile.note else tile.figure] for tile in tiles(analysis)]

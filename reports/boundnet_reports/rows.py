@@ -91,13 +91,13 @@ def cast_error(analysis: Analysis) -> float:
 
 def facts(analysis: Analysis) -> Mapping[str, str]:
     """What was analysed, under which rules."""
-    model, rules = analysis.model, analysis.arithmetic
+    model, rules, chance = analysis.model, analysis.arithmetic, analysis.failure_probability
     fields = ("storage", "accumulate", "order", "fma", "rounding", "subnormals", "bias")
     found = {
         "model": f"{model.path or model.name} ({model.parameters:,} parameters)",
         "sha256": model.sha256 or "",
         "arithmetic": f"{rules['name']} ({', '.join(f'{field} {rules[field]}' for field in fields)})",
-        "guarantee": analysis.guarantee,
+        "guarantee": analysis.guarantee + (f", fails with probability at most {bound_text(chance)}" if chance else ""),
         "domain": f"{analysis.domain.used} (asked for: {analysis.domain.requested}): {analysis.domain.reason}",
     }
     return {key: printable(value) for key, value in found.items() if value}

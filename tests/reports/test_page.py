@@ -189,6 +189,10 @@ def test_headroom_is_never_promised(low: float, high: float, overflow: bool, wor
 
 def test_guarantees_keep_their_words(analysis: Analysis) -> None:
     assert word(analysis) == "proved"
+    sketch = dataclasses.replace(analysis, guarantee="sketch", failure_probability=1e-10)
+    for text in (html_page.render(sketch), markdown.render(sketch)):
+        assert "except with probability at most 1e-10" in text
+    assert "except with probability" not in html_page.render(analysis)
     assert meaning("sketch", 1e-9).startswith("a theorem that fails with probability at most 1e-09")
     for guarantee, called in (("probabilistic", "likely"), ("empirical", "not seen to change"), ("other", "claimed")):
         other = dataclasses.replace(analysis, guarantee=guarantee)

@@ -74,7 +74,7 @@ class Spread:
 def spread(analysis: Analysis, word: str) -> Spread | None:
     """Over all samples that decide something; ``word`` is what the guarantee calls a decision that holds."""
     decided = [sample for sample in analysis.samples if sample.decision is not None]
-    if not decided:
+    if not decided or analysis.inputs.box:  # a margin at a box's centre says nothing about the box
         return None
     ratios = [(ratio(sample.decision), sample) for sample in decided if sample.decision is not None]
     finite = sorted(part for part, _ in ratios if math.isfinite(part))

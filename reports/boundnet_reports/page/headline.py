@@ -62,6 +62,12 @@ def meaning(guarantee: str, chance: float | None = None) -> str:
     return text if chance is None else f"{text} (failure probability at most {_chance(chance)})"
 
 
+def odds(analysis: Analysis) -> str:
+    """With what probability the verdict may be wrong, to stand beside it; empty for a guarantee without one."""
+    chance = analysis.failure_probability
+    return "" if chance is None else f"except with probability at most {_chance(chance)}"
+
+
 def _chance(chance: float) -> str:
     """A probability: as it was asked for where that is short, else rounded up."""
     return min(value_text(chance), bound_text(chance), key=len)
@@ -111,6 +117,8 @@ def _closest(analysis: Analysis) -> str:
     ratios = [ratio(sample.decision) for sample in analysis.samples if sample.decision is not None]
     worst = max(ratios, key=lambda part: math.inf if math.isnan(part) else part, default=math.nan)
     rule = printable(analysis.summary.decision_rule)
+    if analysis.inputs.box:
+        return f"rule: {rule}"
     return f"{rule}; bound / margin at most {bound_text(worst, 2)}" if math.isfinite(worst) else f"rule: {rule}"
 
 
@@ -121,7 +129,8 @@ def facts(analysis: Analysis) -> Mapping[str, str]:
     boxes = " (boxes of inputs)" if inputs.box else ""
     found = {
         "model": f"{model.name}, {model.parameters:,} parameters, {count_text(len(analysis.layers), 'layer')}",
-        "inputs": f"{inputs.count} from {inputs.source}{boxes}" + "".join(f"; {note}" for note in inputs.notes),
+        "inputs": (inputs.source if inputs.synthetic else f"{inputs.count} from {inputs.source}{boxes}")
+        + "".join(f"; {note}" for note in inputs.notes),
         "arithmetic": f"{rules['name']}: " + ", ".join(f"{field} {rules[field]}" for field in fields),
     }
     if analysis.samples:

@@ -60,12 +60,13 @@ def _panel(analysis: Analysis, sample: Sample, word: str) -> Panel:
         state = word if found.proved else f"not {word}"
         title = f"Sample {sample.index}: class {found.class_index}, {state}"
         rival = "" if found.runner_up is None else f" over class {found.runner_up}"
+        where = " at the box's centre" if analysis.inputs.box else ""
         line = f"Class {found.class_index}: the margin is undefined"
         if not math.isnan(found.margin):
-            line = f"Class {found.class_index} leads by {floor_text(found.margin)}{rival}; rounding changes that by at most "
+            line = f"Class {found.class_index} leads by {floor_text(found.margin)}{rival}{where}; rounding changes that by at most "
             line += bound_text(found.margin_bound)
         times = ratio(found)
-        if found.proved and 0.0 < times < 1.0:
+        if found.proved and 0.0 < times < 1.0 and not analysis.inputs.box:
             line += (
                 f", {bound_text(100 * times, 2)} % of the margin"
                 if times > 1e-4
