@@ -63,8 +63,8 @@ def _panel(analysis: Analysis, sample: Sample, word: str) -> Panel:
         where = " at the box's centre" if analysis.inputs.box else ""
         line = f"Class {found.class_index}: the margin is undefined"
         if not math.isnan(found.margin):
-            line = f"Class {found.class_index} leads by {floor_text(found.margin)}{rival}{where}; rounding changes that by at most "
-            line += bound_text(found.margin_bound)
+            line = f"Class {found.class_index} leads by {floor_text(found.margin)}{rival}{where}; "
+            line += f"rounding changes that by at most {bound_text(found.margin_bound)}"
         times = ratio(found)
         if found.proved and 0.0 < times < 1.0 and not analysis.inputs.box:
             line += (
