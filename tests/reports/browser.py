@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,19 @@ class Browser:
     def ask(self, expression: str, *values: Any) -> Any:
         """The value of a JavaScript expression; ``arguments`` are ``values``."""
         return self.driver.execute_script(f"return {expression}", *values)
+
+    def height(self, selector: str) -> float:
+        """Height in pixels of the first such element, 0 where there is none; needs no script of the page."""
+        from selenium.common.exceptions import WebDriverException
+
+        for _ in range(40):  # a document that is still being replaced has other node numbers
+            try:
+                root = self.tell("DOM.getDocument", depth=0)["root"]["nodeId"]
+                node = self.tell("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+                return float(self.tell("DOM.getBoxModel", nodeId=node)["model"]["height"]) if node else 0.0
+            except WebDriverException:
+                time.sleep(0.25)
+        return 0.0
 
     def complaints(self) -> list[str]:
         """What the console got: errors, refused scripts, warnings."""
