@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from boundnet.arithmetic import OWN, Arithmetic
+from boundnet.blocks import in_blocks
 from boundnet.box import Box
 from boundnet.inner_product import sum_error
 from boundnet.machines.running import RunningMachine
@@ -46,13 +47,20 @@ class Rounder:
         Returns:
             (bound of the rounding error, where it may overflow), the largest over all forms.
         """
-        thin = [Box.exactly(x.centre) for x in xs]
-        error, _ = _run(OWN, programs[:1], thin, parameters)
-        overflow = np.zeros(error.shape, dtype=np.bool_)
-        if self.arithmetic is not None:
-            wide = [Box.around(x.centre, x.radius) for x in xs]
-            own, overflow = _run(self.arithmetic, programs, wide, parameters)
-            error = up(error + own, 1)
+        arrays = [np.asarray(array) for x in xs for array in (x.centre, x.radius)] + [np.asarray(p) for p in parameters]
+        shape = np.broadcast_shapes(*(array.shape for array in arrays))
+
+        def evaluate(*parts: Array) -> tuple[Array, Mask]:
+            known, weights = parts[: 2 * len(xs)], parts[2 * len(xs) :]
+            thin = [Box.exactly(centre) for centre in known[::2]]
+            error, _ = _run(OWN, programs[:1], thin, weights)
+            if self.arithmetic is None:
+                return error, np.zeros(error.shape, dtype=np.bool_)
+            wide = [Box.around(*pair) for pair in zip(known[::2], known[1::2], strict=True)]
+            own, overflow = _run(self.arithmetic, programs, wide, weights)
+            return up(error + own, 1), overflow
+
+        error, overflow = in_blocks(evaluate, shape, arrays, (np.float64, np.bool_))
         return error, overflow
 
     def inner(
