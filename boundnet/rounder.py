@@ -14,6 +14,7 @@ from boundnet.arithmetic import OWN, Arithmetic
 from boundnet.blocks import in_blocks
 from boundnet.box import Box
 from boundnet.inner_product import sum_error
+from boundnet.machines import chains
 from boundnet.machines.running import RunningMachine
 from boundnet.maps import LinearMap
 from boundnet.rounding import Array, Mask, up
@@ -49,6 +50,10 @@ class Rounder:
         """
         arrays = [np.asarray(array) for x in xs for array in (x.centre, x.radius)] + [np.asarray(p) for p in parameters]
         shape = np.broadcast_shapes(*(array.shape for array in arrays))
+        if len(xs) == 1 and xs[0].centre.size >= chains.ENOUGH and xs[0].centre.shape == shape:
+            found = self._chains(programs, xs[0], parameters)
+            if found is not None:
+                return found
 
         def evaluate(*parts: Array) -> tuple[Array, Mask]:
             known, weights = parts[: 2 * len(xs)], parts[2 * len(xs) :]
@@ -62,6 +67,22 @@ class Rounder:
 
         error, overflow = in_blocks(evaluate, shape, arrays, (np.float64, np.bool_))
         return error, overflow
+
+    def _chains(
+        self, programs: Sequence[Callable[..., Any]], x: Known, parameters: Sequence[Array]
+    ) -> tuple[Array, Mask] | None:
+        """:meth:`program` by the compiled kernel, None where it does not apply."""
+        own = chains.chains_of(OWN, programs[:1], x.centre.shape, parameters)
+        if own is None:
+            return None
+        error, _ = chains.chain_bound(OWN, own, x.centre, np.zeros(x.centre.shape))
+        if self.arithmetic is None:
+            return error, np.zeros(error.shape, dtype=np.bool_)
+        theirs = chains.chains_of(self.arithmetic, programs, x.centre.shape, parameters)
+        if theirs is None:
+            return None
+        most, overflow = chains.chain_bound(self.arithmetic, theirs, x.centre, x.radius)
+        return up(error + most, 1), overflow
 
     def inner(
         self, linear: LinearMap, x: Known, bias: Array | None, centre: Array, products: bool = True, stored: bool = True

@@ -58,9 +58,9 @@ class RunningMachine:
         return Tracked(Box.exactly(value), error, ~(np.abs(value) < storage.largest))
 
     def add(self, a: Tracked, b: Tracked) -> Tracked:
-        if self._exact_shortcuts and _is_zero(a):
+        if self._exact_shortcuts and is_zero(a):
             return self._copied(b)
-        if self._exact_shortcuts and _is_zero(b):
+        if self._exact_shortcuts and is_zero(b):
             return self._copied(a)
         a, b = self._load(a), self._load(b)
         operands = up(a.magnitude + b.magnitude, 1)
@@ -70,9 +70,9 @@ class RunningMachine:
         return self.add(a, self.negative(b))
 
     def mul(self, a: Tracked, b: Tracked) -> Tracked:
-        if self._exact_shortcuts and _is_one(b):
+        if self._exact_shortcuts and is_one(b):
             return self._copied(a)
-        if self._exact_shortcuts and _is_one(a):
+        if self._exact_shortcuts and is_one(a):
             return self._copied(b)
         same = a is b
         a, b = self._load(a), self._load(b)
@@ -82,7 +82,7 @@ class RunningMachine:
         return _zeroed(self._rounded(exact, up(_defined(error), 4), a.overflow | b.overflow), zero)
 
     def div(self, a: Tracked, b: Tracked) -> Tracked:
-        if self._exact_shortcuts and _is_one(b):
+        if self._exact_shortcuts and is_one(b):
             return self._copied(a)
         a, b = self._load(a), self._load(b)
         exact = a.exact / b.exact
@@ -221,11 +221,13 @@ def _zeroed(a: Tracked, zero: Mask) -> Tracked:
     return Tracked(exact, np.where(zero, 0.0, a.error), a.overflow)
 
 
-def _is_zero(a: Tracked) -> bool:
+def is_zero(a: Tracked) -> bool:
+    """Whether ``a`` is the scalar 0, held exactly."""
     return a.exact.lo.ndim == 0 and a.exact.lo == 0.0 and a.exact.hi == 0.0 and not np.any(a.error)
 
 
-def _is_one(a: Tracked) -> bool:
+def is_one(a: Tracked) -> bool:
+    """Whether ``a`` is the scalar 1, held exactly."""
     return a.exact.lo.ndim == 0 and a.exact.lo == 1.0 and a.exact.hi == 1.0 and not np.any(a.error)
 
 
