@@ -147,6 +147,8 @@ CASES: dict[str, Case] = {
     "batch_norm": lambda d: (ops.BatchNorm(d.weight(3), np.abs(d.weight(3)), d.maybe(3), d.maybe(3)), [(2, 3)]),
     "normalisation": _norm,
     "add_biased": lambda d: (ops.AddBiased(d.weight(3)), [(2, 3), (2, 3)]),
+    "divide": lambda d: (ops.Divide(), [(4,), (4,)] if d.rng.random() < 0.7 else [(3, 2), (3, 1)]),
+    "divide_by": lambda d: (ops.DivideBy(float(d.rng.choice([3.0, -0.7, 2.0, 255.0]))), [(4,)]),
     "einsum": _einsum,
     "masked_softmax": _masked,
     "scale_shift": lambda d: (ops.ScaleShift(d.weight(3), d.maybe(3)), [(2, 3)]),
@@ -168,6 +170,7 @@ VARIANTS: dict[str, Sequence[dict[str, float | bool]]] = {
     "threshold": [{}, {"threshold": 0.5, "default": -1.0}, {"threshold": 0.0, "default": 2.0}],
     "elu": [{}, {"alpha": 0.3}],
     "celu": [{}, {"alpha": 0.6}],
+    "clip": [{"low": -0.5, "high": 2.0}, {"low": 0.0, "high": 0.1}],
 }  # fmt: skip
 ACTIVATIONS = [make(name, **values) for name in known() for values in VARIANTS.get(name, [{}])]
 """Every function, with the parameters that matter."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from boundnet.errors import GraphError
-from boundnet.functions import piecewise, smooth
+from boundnet.functions import elementary, piecewise, smooth
 from boundnet.functions.base import Function, Pieces, Program
 
 _TABLE: dict[str, Callable[..., Function]] = {
@@ -41,6 +41,15 @@ _TABLE: dict[str, Callable[..., Function]] = {
     "sparse_plus": smooth.sparse_plus,
     "squareplus": smooth.squareplus,
     "clipped_rsqrt": smooth.clipped_rsqrt,
+    "absolute": elementary.absolute,
+    "clip": elementary.clip,
+    "sqrt": elementary.sqrt,
+    "rsqrt": elementary.rsqrt,
+    "log": elementary.log,
+    "log1p": elementary.log1p,
+    "expm1": smooth.plain("expm1", "expm1", (0.0, np.inf), np.inf),
+    "erf": smooth.plain("erf", "erf", (0.0, 1.1283792), 0.96789),
+    "reciprocal": elementary.reciprocal,
 }
 
 

@@ -43,6 +43,7 @@ class Function:
         curvature: bound of |f''| wherever it exists.
         monotone: whether f never decreases.
         kinks: points where f is continuous and not differentiable.
+        positive: whether it is defined for positive arguments only.
         zero_at_zero: whether f(0) = 0 in exact arithmetic and in every execution.
     """
 
@@ -54,6 +55,7 @@ class Function:
     curvature: float = np.inf
     monotone: bool = False
     zero_at_zero: bool = False
+    positive: bool = False
 
     def __str__(self) -> str:
         inner = ", ".join(f"{key}={value:.6g}" for key, value in self.parameters)

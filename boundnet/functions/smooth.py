@@ -188,4 +188,4 @@ def clipped_rsqrt(epsilon: float = 1e-12) -> Function:
     def divided(m: Machine, x: Any) -> Any:
         return m.div(m.constant(1.0), m.function("sqrt", m.maximum(x, m.constant(e))))
 
-    return named("clipped_rsqrt", {"epsilon": e}, (program, divided))
+    return named("clipped_rsqrt", {"epsilon": e}, (program, divided), positive=True)

@@ -130,6 +130,8 @@ class RunningMachine:
         exact = a.exact.function(name)
         wide = Box.around(a.exact.lo, a.error).hull(Box.around(a.exact.hi, a.error))
         reached = wide.function(name).magnitude
+        if name in _DEFINED_FROM:
+            reached = np.where(wide.lo < _DEFINED_FROM[name], np.inf, reached)
         carried = np.where(a.error == 0.0, 0.0, up(_defined(_lipschitz(name, wide) * a.error), 1))
         fmt = rules.accumulate
         ulp = rules.ulp(name)
@@ -189,6 +191,10 @@ class RunningMachine:
         stored = self.arithmetic.store(exact.magnitude, error)
         reached = up(exact.magnitude + stored, 1)
         return Tracked(exact, stored, overflow | self.arithmetic.overflows(reached, reached))
+
+
+_DEFINED_FROM = {"sqrt": 0.0, "rsqrt": 0.0, "log": 0.0, "log1p": -1.0}
+"""Where functions begin to be real: an argument that may lie below may give NaN."""
 
 
 def _defined(error: Array) -> Array:

@@ -3,6 +3,7 @@
 from boundnet.ops.base import Local, Op, Tensor
 from boundnet.ops.bilinear import Contract, Einsum, Total
 from boundnet.ops.choice import Blank, Differs, Lookup, Select
+from boundnet.ops.divide import Divide, DivideBy
 from boundnet.ops.elementwise import Activation, BatchNorm, PReLU, ScaleShift, Standardize
 from boundnet.ops.joined import AddBiased
 from boundnet.ops.linear import AveragePool, BatchMatMul, Conv, ConvTranspose, Dense
@@ -29,6 +30,8 @@ __all__ = [
     "ConvTranspose",
     "Dense",
     "Differs",
+    "Divide",
+    "DivideBy",
     "Einsum",
     "Input",
     "LayerNorm",

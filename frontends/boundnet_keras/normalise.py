@@ -18,7 +18,7 @@ MODEL_KINDS = ("Sequential", "Functional", "Model")
 MAX_NESTING = 50
 # Classes of keras.ops that are also names of layers, and those that have a rule.
 _OPERATIONS = {"Average", "Concatenate", "Dot", "Reshape", "Softmax"}
-_OPERATIONS |= {kind.removeprefix(OPERATION) for kind in operations.RULES}
+_OPERATIONS |= {kind.removeprefix(OPERATION) for kind in operations.RULES} | {"Power"}
 _OWN_MODULES = ("keras", "tf_keras", "tensorflow", "builtins")
 
 

@@ -14,7 +14,7 @@ from boundnet.errors import GraphError
 from boundnet.functions import Function, known, make
 
 REACH = 60.0
-CASES = [make(name) for name in known() if name not in ("exponential", "clipped_rsqrt")] + [
+CASES = [make(name) for name in known() if name not in ("exponential", "expm1") and not make(name).positive] + [
     make("gelu", approximate=True), make("elu", alpha=0.3), make("elu", alpha=2.5), make("celu", alpha=0.5),
     make("celu", alpha=3.0), make("squareplus", b=1.0), make("relu", negative_slope=0.3), make("relu", max_value=6.0),
     make("hard_sigmoid", keras_version=2), make("relu", negative_slope=-0.5), make("relu", negative_slope=1.5),
@@ -85,7 +85,7 @@ def test_all_forms_agree_with_the_first(name: str) -> None:
 
     machine = ArbMachine(256)
     x = machine.parameter(
-        np.array([0.3, 1.7, 12.0] if name == "clipped_rsqrt" else [-7.25, -1.0, -0.3, 0.0, 0.3, 1.0, 2.5, 30.0])
+        np.array([0.3, 1.7, 12.0] if make(name).positive else [-7.25, -1.0, -0.3, 0.0, 0.3, 1.0, 2.5, 30.0])
     )
     function = make(name)
     first = function.programs[0](machine, x)

@@ -34,7 +34,7 @@ def points(function: Function, seed: int, count: int = 400) -> tuple[Array, Arra
     radius = np.where(at > 0.95, rng.choice([0.0, 1e-300, 1e-40, 1e6], size=count), radius)
     touching = (at > 0.2) & (at < 0.3)
     radius = np.where(touching, np.abs(centre - rng.choice(kinks, size=count)), radius)
-    if function.name == "clipped_rsqrt":
+    if function.positive:
         centre = np.abs(centre)
     return centre[None], radius[None]
 
@@ -87,7 +87,7 @@ def test_jets_enclose_sympy_derivatives(function: Function) -> None:
     """Value, first and second derivative at points away from kinks, against symbolic differentiation."""
     x = sympy.Symbol("x", real=True)
     expression = function.programs[0](SymbolicMachine(), x)  # type: ignore[arg-type]
-    samples = [0.3, 1.7, 4.2] if function.name == "clipped_rsqrt" else [-4.2, -1.7, -0.3, 0.3, 1.7, 4.2]
+    samples = [0.3, 1.7, 4.2] if function.positive else [-4.2, -1.7, -0.3, 0.3, 1.7, 4.2]
     machine = JetMachine()
     jet = function.programs[0](machine, machine.variable(Box.exactly(np.array(samples))))
     wide = function.programs[0](machine, machine.variable(Box(np.array(samples) - 0.01, np.array(samples) + 0.01)))
@@ -105,7 +105,7 @@ def test_every_form_in_intervals(function: Function) -> None:
     """The box machine encloses every form at random points of random boxes."""
     machine = ArbMachine(200)
     centre, radius = points(function, 9)
-    if function.name == "clipped_rsqrt":
+    if function.positive:
         radius = np.minimum(radius, centre)
     with np.errstate(all="ignore"):
         boxes = [program(BoxMachine(), Box.around(centre, radius)) for program in function.programs]

@@ -19,7 +19,7 @@ from boundnet.rounding import raise_tiny
 def attack(op: Op, shapes: list[tuple[int, ...]], draw: Draw) -> None:
     rng, machine = draw.rng, ArbMachine(320)
     xs = [draw.stored(2, *shape) for shape in shapes]
-    if isinstance(op, ops.Activation) and op.function.name == "clipped_rsqrt":
+    if isinstance(op, ops.Activation) and op.function.positive:
         xs = [np.abs(x) for x in xs]
     tensors = [Tensor(x, r, (x == 0) & (r == 0)) for x, r in ((x, draw.radius(x)) for x in xs)]
     radii = [np.where(rng.random(t.radius.shape) < 0.2, 0.0, t.radius * rng.choice([2.0**-20, 0.1, 1.0, 2.0])) for t in tensors]

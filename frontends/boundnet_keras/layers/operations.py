@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from boundnet import ops
-from boundnet_keras.activations import add_activation
+from boundnet_keras.layers import tensors
 from boundnet_keras.lowering import Lowering, Refused, Rule, Shape
-from boundnet_keras.model import OPERATION, Config, Ref
+from boundnet_keras.model import OPERATION, Ref
 from boundnet_keras.values import number
 from boundnet_keras.weights import Array
 
@@ -64,13 +64,6 @@ def _constant(value: object, shape: Shape) -> Array:
     return constant
 
 
-def _function(name: str) -> Callable[[Lowering, Sequence[str]], str]:
-    def lower(layer: Lowering, inputs: Sequence[str]) -> str:
-        return add_activation(layer, inputs[0], name)
-
-    return lower
-
-
 def _not_equal(layer: Lowering, inputs: Sequence[str]) -> str:
     """x != number: how functional models of Keras 3 write down where a mask comes from."""
     arguments = layer.call.arguments
@@ -90,28 +83,6 @@ def _any(layer: Lowering, inputs: Sequence[str]) -> str:
     return layer.add(ops.Differs(0.0), x)
 
 
-def _refuse_configured(config: Config, major: int) -> str:
-    """Operations keep constants such as a slope in places that differ between versions: only defaults are sure."""
-    extra = sorted(set(config) - {"name"})
-    return f"is called with {', '.join(extra)}; {_HINT}" if extra else ""
-
-
-_FUNCTIONS = {
-    "Relu": "relu",
-    "Relu6": "relu6",
-    "Sigmoid": "sigmoid",
-    "Tanh": "tanh",
-    "Silu": "silu",
-    "Selu": "selu",
-    "Softplus": "softplus",
-    "Softsign": "softsign",
-    "Exp": "exponential",
-    "HardSigmoid": "hard_sigmoid",
-    "HardSilu": "hard_silu",
-    "HardTanh": "hard_tanh",
-    "LogSigmoid": "log_sigmoid",
-    "Mish": "mish",
-}
 RULES = {
     OPERATION + "Add": Rule(_with_constant(ops.Add, "Add"), merges=True),
     OPERATION + "Subtract": Rule(_with_constant(ops.Subtract, "Subtract"), merges=True),
@@ -120,5 +91,5 @@ RULES = {
     OPERATION + "Any": Rule(_any),
     OPERATION + "Maximum": Rule(_nary(ops.Maximum), merges=True),
     OPERATION + "Minimum": Rule(_nary(ops.Minimum), merges=True),
-    **{OPERATION + kind: Rule(_function(name), _refuse_configured) for kind, name in _FUNCTIONS.items()},
+    **tensors.RULES,
 }

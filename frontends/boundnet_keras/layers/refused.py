@@ -25,6 +25,8 @@ _REASONS: Mapping[str, str] = {
 
 def reason(kind: str) -> str:
     """The reason for refusing a class that has no rule."""
+    if kind == OPERATION + "Power":
+        return "x ** p calls pow, whose accuracy isn't known; write keras.ops.square(x), x * x or keras.ops.sqrt(x)"
     if kind.startswith(OPERATION):
         return "this keras.ops operation isn't supported; use the layer of keras.layers that does the same"
     return _REASONS.get(kind, f"not a layer that BoundNet knows; {_BUILT_IN_LAYERS}")
