@@ -1,0 +1,93 @@
+"""The backend ``keras``: the real model under dtype policies lies within the bounds."""
+
+from __future__ import annotations
+
+import builtins
+import tomllib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from boundnet.errors import InputError
+from boundnet.frontends import load
+from boundnet.mca import backend as registry
+from boundnet.mca.backend import Job
+from boundnet.presets import preset
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the entry point of this tree were installed."""
+    monkeypatch.setitem(registry._OWN, "keras", "boundnet_keras.backend:backend")
+
+
+@pytest.fixture
+def model(keras: ModuleType, tmp_path: Path) -> Path:
+    keras.utils.set_random_seed(3)
+    layers = keras.layers
+    image = keras.Input((5, 5, 2))
+    x = layers.Conv2D(3, 3, activation="relu", name="conv")(image)
+    x = layers.BatchNormalization(name="norm")(x)
+    x = layers.Flatten()(x)
+    y = layers.Dense(4, activation="softmax", name="top")(x)
+    built = keras.Model(image, y)
+    path = tmp_path / "m.keras"
+    built.save(path)
+    return path
+
+
+def test_entry_point_is_declared():
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert data["project"]["entry-points"]["boundnet.backends"] == {"keras": "boundnet_keras.backend:backend"}
+
+
+@pytest.mark.parametrize("name", ["binary32", "bfloat16"])
+def test_policies_stay_within_the_bounds(keras: ModuleType, registered: None, model: Path, name: str) -> None:
+    from boundnet.crosscheck.run import crosscheck
+
+    found = crosscheck(model, np.random.default_rng(0).normal(size=(3, 5, 5, 2)), name, backends=("keras",))
+    assert found.violation_count == 0
+    titles = [check.title for check in found.checks]
+    policies = ["float32"] if name == "binary32" else ["bfloat16", "mixed_bfloat16"]
+    assert titles == [title for policy in policies for title in (f"keras {policy}, layers", f"keras {policy}")]
+    layers = {row.name: row for row in found.checks[0].layers}
+    assert {"conv", "norm", "top"} <= set(layers)
+    assert all(row.observed > 0 for row in layers.values() if row.name in ("conv", "top"))
+    assert found.checks[1].rows >= 3
+
+
+def test_files_that_keras_refuses_and_formats_it_lacks(
+    keras: ModuleType, registered: None, model: Path, tmp_path: Path
+) -> None:
+    graph = load(model)
+    broken = tmp_path / "broken.keras"
+    broken.write_bytes(b"no model")
+    with pytest.raises(InputError, match="can't open this file"):
+        registry.backend("keras").executions(Job(graph, str(broken), preset("binary32")))
+    with pytest.raises(InputError, match="not fp8_e4m3fn"):
+        registry.backend("keras").executions(Job(graph, str(model), preset("fp8_e4m3fn")))
+    with pytest.raises(InputError, match="model files"):
+        registry.backend("keras").executions(Job(graph, None, preset("binary32")))
+
+
+def test_without_tensorflow_it_says_what_to_install(registered: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    from boundnet import ops
+    from boundnet.graph import LayerGraph
+
+    plain = builtins.__import__
+
+    def without(name: str, *rest: Any, **more: Any) -> Any:
+        if name.split(".", maxsplit=1)[0] in ("tensorflow", "keras"):
+            raise ImportError(f"No module named {name!r}")
+        return plain(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    graph = LayerGraph("x")
+    graph.set_outputs([graph.add("x", ops.Input((1,)))])
+    with pytest.raises(InputError, match=r"pip install 'boundnet\[tensorflow\]'"):
+        registry.backend("keras").executions(Job(graph, "m.keras", preset("binary32")))
