@@ -25,6 +25,9 @@ from boundnet.sketches.settings import Settings
 FRACTION = 2.0**-5
 """Least part of a promised radius that is left to the probes."""
 
+SCREENING = 1 << 31
+"""Number of the first screening probe: no seed gives both runs the same coins."""
+
 
 @dataclass
 class Effort:
@@ -62,7 +65,7 @@ class SketchDomain:
         self._budget = budget
         self._within = within
         self._factor = settings.factor * widen
-        self._probes = Probes(self.plan, settings.screening, 0, key)
+        self._probes = Probes(self.plan, settings.screening, SCREENING, key)
         self._order = graph.topological()
         self._trace: Trace | None = None
 

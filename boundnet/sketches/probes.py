@@ -22,11 +22,17 @@ class Probes:
         self._key = key_of(seed)
         self._values: dict[str, Array] = {}
         self._scales: dict[str, Array] = {}
+        self._lengths: dict[str, int] = {}
         self._left = dict(plan.consumers)
         self._number = {name: i for i, name in enumerate(plan.graph.topological())}
         self._measure = measure
         self._tossed: set[str] = set()
-        self.kappa = 0.0
+        self._kappas = {"coins": 0.0, "links": 0.0, "slopes": 0.0, "named slopes": 0.0}
+
+    @property
+    def kappa(self) -> float:
+        """Bound of the probes' own rounding relative to the noise: up to one error of each kind meets the same noise."""
+        return sum(self._kappas.values()) * (1.0 + 2.0**-50)
 
     def advance(self, name: str) -> None:
         """Compute the probes of ``name`` from those of its sources."""
@@ -38,24 +44,29 @@ class Probes:
                 self._values[name] = self._values[source]
                 scale = self._scales.get(source)
                 slope = np.broadcast_to(linear.slope, self._values[name].shape[1:])
+                self._lengths[name] = 1 if scale is None else self._lengths[source] + 1
                 self._scales[name] = np.array(slope) if scale is None else scale * slope
                 return
         total: Array | None = None
         error = np.zeros(())
+        alone = len(links) == 1 and name not in plan.named  # nothing is added: a mere copy rounds nothing
         for source, linear in links:
             value = self._named(source)
             moved = linear.apply(value)
-            if self._measure and (linear.fan_in or len(links) > 1):  # a mere copy rounds nothing
+            if self._measure and (linear.fan_in or not alone):
                 terms = gamma(linear.fan_in + len(links))
-                error = error + terms * linear.absolute(np.abs(value).max(axis=0)) * _inexact(linear)
+                error = error + terms * linear.absolute(np.abs(value).max(axis=0)) * (_inexact(linear) if alone else 1.0)
             if total is None:
-                total = moved if moved is not value else moved.copy()
+                # Coins are added in place: neither to what others read as well nor to the copy of a strided view.
+                total = np.ascontiguousarray(moved)
+                if np.may_share_memory(total, value) and (plan.consumers[source] > 1 or not total.flags.writeable):
+                    total = total.copy()
             else:
                 total += moved
         assert total is not None
         self._values[name] = total
         if self._measure:
-            self._compare(error, plan.noise[name])
+            self._compare("links", error, plan.noise[name])
 
     def value(self, name: str) -> Array:
         """Probes of the node's named part, (K, 1, *shape), without symbols that get names at it."""
@@ -63,7 +74,7 @@ class Probes:
             scale = self._scales.pop(name)
             old = self._values[name]
             if self._measure:
-                self._compare(2.0**-50 * np.abs(scale) * np.abs(old).max(axis=0), self._plan.noise[name])
+                self._compare("slopes", self._rounded(name, scale, old), self._plan.noise[name])
             self._values[name] = old * scale
         return self._values[name]
 
@@ -80,20 +91,25 @@ class Probes:
         if value is None:
             value = np.zeros((self._count, *shape))
         if scale is not None and self._measure:
-            self._compare(2.0**-50 * np.abs(scale) * np.abs(value).max(axis=0), noise)
+            self._compare("named slopes", self._rounded(name, scale, value), noise)
         flat = np.ones(shape) if scale is None else scale
         largest = inject(value.reshape(self._count, -1), np.ascontiguousarray(flat).reshape(-1),
                          np.ascontiguousarray(noise).reshape(-1), self._first, self._number[name], *self._key)  # fmt: skip
-        self.kappa = max(self.kappa, coin_error(largest))
+        self._kappas["coins"] = max(self._kappas["coins"], coin_error(largest))
         self._values[name] = value
         return value
 
-    def _compare(self, error: Array, noise: Array) -> None:
+    def _rounded(self, name: str, scale: Array, value: Array) -> Array:
+        """Error of a chain's product of slopes, applied and added to."""
+        error: Array = gamma(self._lengths[name] + 2) * np.abs(scale) * np.abs(value).max(axis=0)
+        return error
+
+    def _compare(self, kind: str, error: Array, noise: Array) -> None:
         """kappa: largest ratio of the probes' own rounding to the noise that is there anyway."""
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.where(error == 0.0, 0.0, up(error / noise, 4))
         worst = float(ratio.max(initial=0.0))
-        self.kappa = np.inf if np.isnan(worst) else max(self.kappa, worst)
+        self._kappas[kind] = np.inf if np.isnan(worst) else max(self._kappas[kind], worst)
 
     def forget(self, name: str) -> None:
         """Free what only ``name`` still had to read."""

@@ -75,7 +75,8 @@ def settings_for(graph: LayerGraph, inputs: int) -> Settings:
     smooth = curved(graph)
     sizes = [int(np.prod(graph.shape(name), dtype=np.int64)) for name in graph.topological()]
     runs = 2
-    checks = (sum(sizes) + 4 * sum(int(np.prod(graph.shape(o))) for o in graph.outputs) + 1) * runs * TRIES * max(inputs, 1)
+    # Four for each output and each logit.
+    checks = (sum(sizes) + 8 * sum(int(np.prod(graph.shape(o))) for o in graph.outputs) + 1) * runs * TRIES * max(inputs, 1)
     largest = max(sizes)
     screening = 32 if largest > LARGE else 64
     checking = 512 if smooth else 256

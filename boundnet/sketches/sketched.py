@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from boundnet.rounding import Array, up
+from boundnet.rounding import TINY, Array, up
 from boundnet.sketches.estimate import LOG_SLACK, add_logs
 
 _STEPS = 40
@@ -32,7 +32,7 @@ class Sketched:
 
     def radii(self) -> Array:
         """Bound of |D| for each element, (n,): each fails with the probability that ``log_tau`` stands for."""
-        return up(np.abs(self.shift) + self.known + self._scales(), 3)
+        return np.maximum(up(np.abs(self.shift) + self.known + self._scales(), 3), TINY)
 
     def below(self, best: int) -> tuple[Array, Array]:
         """Lower and upper bounds of D_best - D_k for every k: (n,), (n,)."""
@@ -63,7 +63,7 @@ def _grow(sizes: Array, kappa: Array, spread: Array, log_tau: float) -> Array:
     with np.errstate(all="ignore"):
         start = np.exp(np.log(np.maximum(sizes, 1e-300)).mean(axis=0) + log_tau)
     bound = np.where(sizes.any(axis=0), start, 0.0)
-    open_ = bound > 0.0
+    open_ = ~(bound == 0.0)  # a NaN stays open to the end
     for step in range(_STEPS):
         if not open_.any():
             return bound
