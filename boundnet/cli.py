@@ -141,6 +141,7 @@ Samples = Annotated[int, _option("--samples", "Runs of every input [10].", "N")]
 Seed = Annotated[int, _option("--seed", "Seed of the noise [0].", "N")]
 Compiler = Annotated[Path | None, _option("--verificarlo", "The program verificarlo-c, if it is not on PATH.", "PATH")]
 Container = Annotated[str | None, _option("--container", "Image to run Verificarlo in, by docker or podman.", "IMAGE")]
+Timeout = Annotated[float | None, _option("--timeout", "Seconds that one process of Verificarlo may take [600].", "S")]
 Json = Annotated[Path | None, _option("--json", "Write all results (docs/mca.md).", "OUT")]
 Csv = Annotated[Path | None, _option("--csv", "Write a table.", "OUT")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict only.")]
@@ -159,7 +160,8 @@ def mca(
     reference: Annotated[str, _option("--against", "Count digits against float64 or the mean [float64].", "R")] = "float64",
     keep: Annotated[bool, typer.Option("--keep-samples", help="Write every sample's outputs to --json.")] = False,
     decision: Annotated[Rule, _option("--decision", "What the outputs decide [auto].")] = Rule.auto,
-    verificarlo: Compiler = None, container: Container = None, json: Json = None, csv: Csv = None, quiet: Quiet = False,
+    verificarlo: Compiler = None, container: Container = None, timeout: Timeout = None,
+    json: Json = None, csv: Csv = None, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Run MODEL many times with random rounding (Monte Carlo Arithmetic): significant digits, stability of decisions.
 
@@ -176,7 +178,8 @@ def mca(
             model, inputs or (), input_shape or (), samples=first, input_range=input_range, seed=input_seed,
             arithmetic=options, decision=decision.value, files=_files(json=json, csv=csv), quiet=quiet,
         )  # fmt: skip
-        noise = Noise(backend, mode, str(precision), samples, seed, {"verificarlo": verificarlo, "container": container})
+        tools = {"verificarlo": verificarlo, "container": container, "timeout": timeout}
+        noise = Noise(backend, mode, str(precision), samples, seed, tools)
         code = run(request, noise, base, reference, keep)
     raise typer.Exit(code)
 
@@ -191,7 +194,8 @@ def crosscheck(
     precision: Annotated[str, _option("--precision", "Virtual precisions, separated by commas [24].", "T")] = "24",
     samples: Samples = 10, seed: Seed = 0,
     domain: Annotated[Domain, _option("--domain", "Abstract domain of the outputs' bounds [auto].")] = Domain.auto,
-    verificarlo: Compiler = None, container: Container = None, json: Json = None, csv: Csv = None, quiet: Quiet = False,
+    verificarlo: Compiler = None, container: Container = None, timeout: Timeout = None,
+    json: Json = None, csv: Csv = None, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Compare executions of MODEL with the bounds for the arithmetic that they run under.
 
@@ -208,7 +212,8 @@ def crosscheck(
             model, inputs or (), input_shape or (), samples=first, input_range=input_range, seed=input_seed,
             arithmetic=options, domain=domain.value, files=_files(json=json, csv=csv), quiet=quiet,
         )  # fmt: skip
-        noise = Noise(backend, mode, precision, samples, seed, {"verificarlo": verificarlo, "container": container})
+        tools = {"verificarlo": verificarlo, "container": container, "timeout": timeout}
+        noise = Noise(backend, mode, precision, samples, seed, tools)
         code = run(request, noise)
     raise typer.Exit(code)
 

@@ -15,9 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tiny_models import classifier
+from typer.testing import CliRunner
 
 from boundnet import ops
-from boundnet.errors import FormatError, ToolError, UnsupportedLayerError
+from boundnet.cli import app
+from boundnet.errors import FormatError, InputError, ToolError, UnsupportedLayerError
 from boundnet.frontends import load
 from boundnet.graph import LayerGraph
 from boundnet.mca.backend import Job, Sampling, backend
@@ -117,6 +119,22 @@ def test_unknown_op_is_refused_before_compiling(tmp_path: Path, temporary: Path)
         backend("verificarlo").executions(Job(graph, None, preset("binary32"), options={"verificarlo": compiler}))
     assert not (tmp_path / "compiled").exists()
     assert not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize("limit", [0.0, -1.0, float("nan")])
+def test_time_limit_must_be_positive(tmp_path: Path, limit: float) -> None:
+    with pytest.raises(InputError, match="--timeout"):
+        backend("verificarlo").executions(job(tmp_path, timeout=limit))
+
+
+@pytest.mark.parametrize("command", ["mca", "crosscheck"])
+def test_commands_say_that_it_is_absent(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = classifier(tmp_path / "m.h5")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = CliRunner().invoke(app, [command, str(model), "--backend", "verificarlo", "--json", str(tmp_path / "out.json")])
+    assert done.exit_code == 2
+    assert "verificarlo-c was not found; install Verificarlo" in done.output
+    assert not (tmp_path / "out.json").exists()
 
 
 def test_modes() -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from boundnet.arithmetic import Arithmetic
+from boundnet.errors import InputError
 from boundnet.graph import LayerGraph
 from boundnet.mca.backend import Job, Sampling
 from boundnet.mca.emit.code import size_of
@@ -131,8 +132,11 @@ class VerificarloBackend:
             UnsupportedLayerError: the network can't be written as C.
         """
         modes = [mode_for(job.arithmetic, sampling) for sampling in job.samplings]
+        limit = job.options.get("timeout")
+        limit = 600.0 if limit is None else float(limit)
+        if not limit > 0.0:
+            raise InputError(f"--timeout {limit:g}: give a number of seconds greater than 0")
         toolchain = find(job.options.get("verificarlo"), job.options.get("container"))
-        limit = float(job.options.get("timeout") or 600.0)
         build = Build(job.graph, real_type(job.arithmetic), toolchain, job.options.get("workers"), limit)
         shared = _Shared(build, len(modes))
         executed = sum(build.counted.values())
