@@ -83,6 +83,9 @@ def rows(path: Path, jobs: list, neurons: int) -> list[dict[str, object]]:
         except BoundNetError as error:
             found.append({"execution": arithmetic, "note": str(error).splitlines()[0][-120:]})
             continue
+        except Exception as error:  # a defect: shown in the table, and no reason to stop
+            found.append({"execution": arithmetic, "note": f"FAILED: {type(error).__name__}: {error}"[:120]})
+            continue
         for check in result.checks:
             parts = check.layers + check.outputs
             closest = min((p.tightest for p in parts if p.tightest is not None), default=None)

@@ -196,3 +196,16 @@ def test_a_backend_is_closed_when_something_fails(monkeypatch):
         crosscheck(network(), samplings=ALL)
     assert len(closed) == len(ALL)
     assert made is not None
+
+
+def test_an_embedding_and_a_weight_with_as_many_entries_as_there_are_lanes():
+    """Weights have no lanes of their own until an operation meets them, whatever their shape looks like."""
+    rng = np.random.default_rng(4)
+    graph = LayerGraph("embedding")
+    node = graph.add("e", ops.Lookup(rng.normal(size=(7, 4))), [graph.add("x", ops.Input((3,)))])
+    node = graph.add("n", ops.BatchNorm(rng.normal(size=4), np.abs(rng.normal(size=4)), None, rng.normal(size=4)), [node])
+    graph.set_outputs([graph.add("p", ops.PReLU(rng.normal(size=(3, 4))), [node])])
+    inputs = np.array([[0, 1, 6], [2, 2, 5], [3, 4, 0], [1, 1, 1]])
+    found = crosscheck(graph, inputs, samplings=(Sampling(1, "none"), Sampling(1, "rr", 11), Sampling(3, "mca", 16)))
+    assert found.violation_count == 0
+    assert all(row.observed < 0.1 for check in found.checks for row in check.layers)

@@ -7,12 +7,10 @@ Elementary functions are binary64's, rounded once more; no noise touches them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -21,14 +19,18 @@ from boundnet.elementary import VECTOR
 from boundnet.machines import errorfree
 from boundnet.maps import LinearMap
 from boundnet.mca.engine import kernels
+from boundnet.mca.engine.arrays import owned, threads
 from boundnet.mca.engine.gather import Gather, gather
 from boundnet.mca.engine.scalars import Spec, spec
 from boundnet.mca.engine.settle import NATIVE
 from boundnet.philox import key_of
 from boundnet.rounding import Array
 
-PARALLEL = 1 << 18
-"""Operations from which on a second thread pays."""
+
+class _Weight(np.ndarray[Any, np.dtype[np.float64]]):
+    """A weight as :meth:`EngineMachine.parameter` returns it; entries taken from it by index are ordinary values."""
+
+    alone: bool = False
 
 
 class EngineMachine:
@@ -70,9 +72,10 @@ class EngineMachine:
         return self.cast(np.asarray(value, dtype=np.float64))[()]
 
     def parameter(self, value: Array) -> Array:
-        """A weight for every lane: each run computes with it anew."""
-        stored = self.cast(value)
-        return np.broadcast_to(stored, (len(self.lanes), *stored.shape))
+        """A stored weight, without lanes; operations on it are done anew in every lane."""
+        stored = self.cast(value).view(_Weight)
+        stored.alone = True
+        return stored
 
     def cast(self, value: Array) -> Array:
         """An exact number stored: rounded once to nearest (toward zero where the machine does), perhaps flushed."""
@@ -86,7 +89,7 @@ class EngineMachine:
         return self.store(self._apply(kernels.ADD, a, b))
 
     def sub(self, a: Array, b: Array) -> Array:
-        return self.add(a, np.negative(b))
+        return self.add(a, self.negative(b))
 
     def mul(self, a: Array, b: Array) -> Array:
         return self.store(self._apply(kernels.MULTIPLY, a, b))
@@ -101,10 +104,10 @@ class EngineMachine:
         return np.asarray(np.minimum(*self._aligned(a, b)))
 
     def absolute(self, a: Array) -> Array:
-        return np.abs(a)
+        return np.abs(self._laned(a))
 
     def negative(self, a: Array) -> Array:
-        return np.negative(a)
+        return np.negative(self._laned(a))
 
     def where(self, x: Array, threshold: float, above: Array, below: Array, apart: Any = None) -> Array:
         x, above, below = self._aligned(x, above, below)
@@ -167,9 +170,9 @@ class EngineMachine:
             return self._generic(linear, x, bias, bias_at)
         if linear.input_shape == linear.output_shape == ():
             x = x.reshape(len(x), 1)
-        columns = _owned(x.reshape(len(x), -1).T)
+        columns = owned(x.reshape(len(x), -1).T)
         size = int(np.prod(linear.output_shape, dtype=np.int64))
-        flat = np.zeros(0) if bias is None else _owned(bias).reshape(-1)
+        flat = np.zeros(0) if bias is None else owned(bias).reshape(-1)
         plan = (table.base, table.chosen, table.weights, table.cin, table.per)
         several = self.arithmetic.order.kind != "sequential"
 
@@ -178,7 +181,7 @@ class EngineMachine:
             at = 0 if several else bias_at
             add_up: Any = kernels.inner
             draw = self._draw(kernels.steps_of(stop - start))
-            with _threads(out.size * (stop - start)):
+            with threads(out.size * (stop - start)):
                 add_up(self._mode, self.arithmetic.fma == "yes", products, columns, out, plan, (start, stop), flat, at, draw,
                        self._accumulate, self._scale, self._keep)  # fmt: skip
             return np.asarray(out.T).reshape(shape)
@@ -227,7 +230,7 @@ class EngineMachine:
         if id(linear) not in self._gathers:
             table = gather(linear)
             if table is not None:
-                table = replace(table, weights=_owned(self.cast(table.weights)))
+                table = replace(table, weights=owned(self.cast(table.weights)))
             self._gathers[id(linear)] = (linear, table)
         return self._gathers[id(linear)][1]
 
@@ -249,23 +252,28 @@ class EngineMachine:
 
     def _kernel(self, op: int, mode: int, a: Array, b: Array, into: Spec) -> Array:
         shape = a.shape
-        flat = (_owned(v).reshape(len(self.lanes), -1) for v in (a, b))
+        flat = (owned(v).reshape(len(self.lanes), -1) for v in (a, b))
         out = np.empty((len(self.lanes), a.size // len(self.lanes)))
         operate: Any = kernels.elementwise
-        with _threads(out.size * 4):
+        with threads(out.size * 4):
             operate(op, mode, *flat, out, self._draw(1), into, self._scale, self._keep)
         return out.reshape(shape)
 
-    @staticmethod
-    def _aligned(*values: Any) -> list[Array]:
+    def _laned(self, value: Any) -> Array:
+        """A weight gets its lanes; everything else has them, or is a literal."""
+        if isinstance(value, _Weight) and value.alone:
+            return np.broadcast_to(np.asarray(value), (len(self.lanes), *value.shape))
+        return np.asarray(value, dtype=np.float64)
+
+    def _aligned(self, *values: Any) -> list[Array]:
         """Lanes stay the first axis where weights have fewer axes than what they meet."""
-        arrays = [np.asarray(value, dtype=np.float64) for value in values]
+        arrays = [self._laned(value) for value in values]
         rank = max(a.ndim for a in arrays)
         return [a.reshape(a.shape[:1] + (1,) * (rank - a.ndim) + a.shape[1:]) if a.ndim else a for a in arrays]
 
     def _full(self, value: Any) -> Array:
         """A literal for every lane; each run computes with it anew."""
-        value = np.asarray(value, dtype=np.float64)
+        value = self._laned(value)
         return value if value.ndim else np.broadcast_to(value, (len(self.lanes),))
 
     def _draw(self, steps: int) -> tuple[Any, ...]:
@@ -276,19 +284,3 @@ class EngineMachine:
 
     def _read(self, value: Array) -> Array:
         return np.where(np.abs(value) < self._daz, 0.0, value) if self._daz else value
-
-
-def _owned(value: Array) -> Array:
-    """``value`` contiguous and writable, copied if need be: kernels are compiled for that kind of array alone."""
-    return np.require(value, np.float64, ["C", "W"])
-
-
-@contextmanager
-def _threads(work: int) -> Iterator[None]:
-    """One thread where there is little to do: waking a second one costs more."""
-    before = numba.get_num_threads()
-    numba.set_num_threads(before if work > PARALLEL else 1)
-    try:
-        yield
-    finally:
-        numba.set_num_threads(before)

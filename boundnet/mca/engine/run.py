@@ -51,7 +51,8 @@ def execute(
         else:
             machine.enter(number)
             with np.errstate(all="ignore"):
-                values[name] = graph.op(name).evaluate(machine, *(values[source] for source in graph.inputs_of(name)))
+                result = graph.op(name).evaluate(machine, *(values[source] for source in graph.inputs_of(name)))
+            values[name] = np.asarray(result)
         number += size
         yield name, values[name].reshape(runs, count, *graph.shape(name))
         for source in graph.inputs_of(name):
