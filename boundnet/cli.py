@@ -144,6 +144,8 @@ Container = Annotated[str | None, _option("--container", "Image to run Verificar
 Timeout = Annotated[float | None, _option("--timeout", "Seconds that one process of Verificarlo may take [600].", "S")]
 Json = Annotated[Path | None, _option("--json", "Write all results (docs/mca.md).", "OUT")]
 Csv = Annotated[Path | None, _option("--csv", "Write a table.", "OUT")]
+Html = Annotated[Path | None, _option("--html", "Write a page to read.", "OUT")]
+Markdown = Annotated[Path | None, _option("--markdown", "Write a summary for a pull request.", "OUT")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict only.")]
 
 
@@ -161,7 +163,7 @@ def mca(
     keep: Annotated[bool, typer.Option("--keep-samples", help="Write every sample's outputs to --json.")] = False,
     decision: Annotated[Rule, _option("--decision", "What the outputs decide [auto].")] = Rule.auto,
     verificarlo: Compiler = None, container: Container = None, timeout: Timeout = None,
-    json: Json = None, csv: Csv = None, quiet: Quiet = False,
+    json: Json = None, csv: Csv = None, html: Html = None, markdown: Markdown = None, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Run MODEL many times with random rounding (Monte Carlo Arithmetic): significant digits, stability of decisions.
 
@@ -176,7 +178,8 @@ def mca(
                    "rounding": _value(rounding)}  # fmt: skip
         request = Request(
             model, inputs or (), input_shape or (), samples=first, input_range=input_range, seed=input_seed,
-            arithmetic=options, decision=decision.value, files=_files(json=json, csv=csv), quiet=quiet,
+            arithmetic=options, decision=decision.value,
+            files=_files(json=json, csv=csv, html=html, markdown=markdown), quiet=quiet,
         )  # fmt: skip
         tools = {"verificarlo": verificarlo, "container": container, "timeout": timeout}
         noise = Noise(backend, mode, str(precision), samples, seed, tools)
@@ -195,7 +198,7 @@ def crosscheck(
     samples: Samples = 10, seed: Seed = 0,
     domain: Annotated[Domain, _option("--domain", "Abstract domain of the outputs' bounds [auto].")] = Domain.auto,
     verificarlo: Compiler = None, container: Container = None, timeout: Timeout = None,
-    json: Json = None, csv: Csv = None, quiet: Quiet = False,
+    json: Json = None, csv: Csv = None, html: Html = None, markdown: Markdown = None, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Compare executions of MODEL with the bounds for the arithmetic that they run under.
 
@@ -210,7 +213,8 @@ def crosscheck(
                    "rounding": _value(rounding)}  # fmt: skip
         request = Request(
             model, inputs or (), input_shape or (), samples=first, input_range=input_range, seed=input_seed,
-            arithmetic=options, domain=domain.value, files=_files(json=json, csv=csv), quiet=quiet,
+            arithmetic=options, domain=domain.value,
+            files=_files(json=json, csv=csv, html=html, markdown=markdown), quiet=quiet,
         )  # fmt: skip
         tools = {"verificarlo": verificarlo, "container": container, "timeout": timeout}
         noise = Noise(backend, mode, precision, samples, seed, tools)

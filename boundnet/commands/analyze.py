@@ -9,6 +9,7 @@ from rich.console import Console
 
 import boundnet
 from boundnet.arithmetic import Arithmetic
+from boundnet.commands.experiment import PAGES
 from boundnet.commands.progress import Meter
 from boundnet.commands.reports import Report, find, write
 from boundnet.commands.request import Request
@@ -43,7 +44,9 @@ def run(request: Request) -> int:
     timings = {**analysis.timings, "load": opened, "total": time.perf_counter() - started}
     inputs = dataclasses.replace(analysis.inputs, notes=loaded.notes if loaded else ())
     analysis = dataclasses.replace(analysis, timings=timings, inputs=inputs, command=request.command())
-    written = write(analysis, request.files, reports)
+    pages = {kind: path for kind, path in request.files.items() if kind in PAGES and checked is not None}
+    written = write(analysis, {kind: path for kind, path in request.files.items() if kind not in pages}, reports)
+    written += write([analysis, checked], pages, reports)
     _print(analysis, reports["console"], request.quiet, written)
     if checked is not None:
         from boundnet.commands.crosscheck import show
@@ -75,6 +78,7 @@ def _crosscheck(
     return crosscheck(
         graph, loaded.inputs if loaded else None, rules, samplings=samplings, domain=request.domain, first=request.samples,
         input_range=request.input_range or (0.0, 1.0), seed=request.seed, progress=meter,
+        source=loaded.source if loaded else None,
     )  # fmt: skip
 
 

@@ -13,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 import boundnet
-from boundnet.commands.experiment import Noise, command, open_model
+from boundnet.commands.experiment import PAGES, Noise, command, open_model
 from boundnet.commands.progress import Meter
+from boundnet.commands.reports import find
 from boundnet.commands.request import Request
 from boundnet.commands.session import VIOLATED, silence, width
 from boundnet.crosscheck.results import Check, Compared, CrossCheck
@@ -35,6 +36,7 @@ def run(request: Request, noise: Noise) -> int:
     """
     request.check()
     names, samplings = noise.names(), noise.samplings()
+    reports = {kind: find(kind) for kind in request.files if kind in PAGES}
     rules = boundnet.build(request.arithmetic.get("name"), **{k: v for k, v in request.arithmetic.items() if k != "name"})
     with Meter(request.quiet) as meter:
         graph, loaded = open_model(request, meter)
@@ -46,7 +48,10 @@ def run(request: Request, noise: Noise) -> int:
     inputs = dataclasses.replace(found.inputs, notes=loaded.notes if loaded else ())
     found = dataclasses.replace(found, inputs=inputs, command=command(request, noise, "crosscheck"))
     for kind, path in request.files.items():
-        write(found, kind, path)
+        if kind in reports:
+            reports[kind](found, path)
+        else:
+            write(found, kind, path)
     try:
         show(found, request.quiet)
         for kind, path in request.files.items():

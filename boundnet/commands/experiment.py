@@ -16,6 +16,9 @@ from boundnet.load_images import Pixels, parse_number
 from boundnet.load_inputs import Loaded, load_inputs
 from boundnet.mca.backend import Sampling, backends
 
+PAGES = ("html", "markdown")
+"""Files that reports write, found through their entry points."""
+
 
 @dataclass(frozen=True)
 class Noise:

@@ -13,15 +13,21 @@ from rich.table import Table
 from rich.text import Text
 
 import boundnet
-from boundnet.commands.experiment import Noise, command, open_model
+from boundnet.arithmetic import Arithmetic
+from boundnet.commands.experiment import PAGES, Noise, command, open_model
 from boundnet.commands.progress import Meter
+from boundnet.commands.reports import find
 from boundnet.commands.request import Request
 from boundnet.commands.session import silence, width
 from boundnet.errors import InputError
 from boundnet.figures import printable
 from boundnet.files import replacing
+from boundnet.graph import LayerGraph
+from boundnet.load_inputs import Loaded
+from boundnet.mca.backend import Job, backend
 from boundnet.mca.results import LayerSpread, Sampled
 from boundnet.mca.sample import sample
+from boundnet.results import Analysis
 
 
 def run(request: Request, noise: Noise, base: int, reference: str, keep: bool) -> int:
@@ -32,6 +38,7 @@ def run(request: Request, noise: Noise, base: int, reference: str, keep: bool) -
     """
     request.check()
     names, samplings = noise.names(), noise.samplings()
+    reports = {kind: find(kind) for kind in request.files if kind in PAGES}
     if len(names) != 1 or len(samplings) != 1:
         raise InputError("boundnet mca takes one backend, mode and precision; boundnet crosscheck takes several")
     rules = boundnet.build(request.arithmetic.get("name"), **{k: v for k, v in request.arithmetic.items() if k != "name"})
@@ -40,16 +47,44 @@ def run(request: Request, noise: Noise, base: int, reference: str, keep: bool) -
         found = sample(
             graph, loaded.inputs if loaded else None, rules, samplings[0], backend_name=names[0], base=base,
             reference=reference, options=noise.options, first=request.samples, input_range=request.input_range or (0.0, 1.0),
-            seed=request.seed, decision=request.decision, keep_samples=keep, source=loaded.source if loaded else None,
-            progress=meter,
+            seed=request.seed, decision=request.decision, keep_samples=keep or bool(reports),
+            source=loaded.source if loaded else None, progress=meter,
         )  # fmt: skip
+        bounds = _bounds(graph, loaded, rules, request, noise, meter) if reports else None
     inputs = dataclasses.replace(found.inputs, notes=loaded.notes if loaded else ())
     more = ["--base", str(base), "--against", reference, *(["--keep-samples"] if keep else [])]
     found = dataclasses.replace(found, inputs=inputs, command=command(request, noise, "mca", more))
     for kind, path in request.files.items():
-        write(found, kind, path)
+        if kind in reports:
+            reports[kind]([found, bounds], path)
+        else:
+            write(found if keep else without_samples(found), kind, path)
     show(found, request)
     return 0
+
+
+def _bounds(
+    graph: LayerGraph, loaded: Loaded | None, rules: Arithmetic, request: Request, noise: Noise, meter: Meter
+) -> Analysis:
+    """Bounds of the same inputs for the arithmetic of the execution, to show the samples within."""
+    job = Job(graph, graph.metadata.get("path"), rules, noise.samplings(), noise.options)
+    executions = backend(noise.names()[0]).executions(job)
+    try:
+        found = boundnet.analyze(
+            executions[0].graph, loaded.inputs if loaded else None, executions[0].arithmetic, samples=request.samples,
+            input_range=request.input_range or (0.0, 1.0), seed=request.seed, decision=request.decision,
+            source=loaded.source if loaded else None, progress=meter,
+        )  # fmt: skip
+    finally:
+        for execution in executions:
+            execution.close()
+    notes = loaded.notes if loaded else ()
+    return dataclasses.replace(found, inputs=dataclasses.replace(found.inputs, notes=notes))
+
+
+def without_samples(found: Sampled) -> Sampled:
+    """The result without the outputs of single samples."""
+    return dataclasses.replace(found, outputs=tuple(dataclasses.replace(spread, samples=None) for spread in found.outputs))
 
 
 def write(found: Sampled, kind: str, path: Path) -> None:

@@ -60,15 +60,19 @@ def _executed(console: Console, result: CrossCheck | Sampled) -> None:
         _table(console, _plain(crosscheck.violations(result)))
     for check in crosscheck.checks(result):
         _line(console, check.title, "bold")
-        _table(console, _plain(check.outputs))
-        _table(console, _plain(check.layers))
+        _table(console, _plain(check.outputs, _CHECKED))
+        _table(console, _plain(check.layers, _CHECKED))
 
 
-def _plain(table: tables.Table) -> Table:
-    """A table of the page, without what only a page can show."""
-    rows = tuple(tuple(cell.text for cell in row.cells) for row in table.rows)
-    numeric = frozenset(heading.text for heading in table.headings if heading.number)
-    return Table(tuple(heading.text for heading in table.headings), rows, numeric)
+_CHECKED = ("layer", "output", "error bound", "largest distance seen", "tightness", "closest", "violations", "overflow")
+
+
+def _plain(table: tables.Table, columns: Sequence[str] | None = None) -> Table:
+    """A table of the page, without what only a page can show or has room for."""
+    kept = [n for n, heading in enumerate(table.headings) if columns is None or heading.text in columns]
+    rows = tuple(tuple(row.cells[n].text for n in kept) for row in table.rows)
+    headings = [table.headings[n] for n in kept]
+    return Table(tuple(h.text for h in headings), rows, frozenset(h.text for h in headings if h.number))
 
 
 def _one(console: Console, analysis: Analysis) -> None:

@@ -80,6 +80,7 @@ def test_samples_inside_the_bound(analysis: Analysis) -> None:
     outside = html_page.render([analysis, sampled(analysis, inside=False)])
     assert "Distance / bound of 120 values: 4 outside." in outside
     assert "OUTSIDE THE BOUND" in outside
+    assert "Distance / bound of 60 values: 2 outside." in outside  # each of the two values apart
 
 
 @pytest.mark.parametrize("change", ["arithmetic", "inputs", "alone"])

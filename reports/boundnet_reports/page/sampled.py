@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -22,16 +23,18 @@ from boundnet_reports.page.tables import Cell, Heading, Row, Table, number
 
 MOST_ROWS = 300
 MOST_HISTOGRAMS = 8
+MOST_PARTS = 12
 MOST_ENTRIES = 20_000
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """Distances of one output's samples, and what they are compared with."""
+    """Distances of one output's samples, and what they are compared with; ``parts``: of its values one by one."""
 
     title: str
     note: str
     drawing: Markup
+    parts: tuple[Histogram, ...] = ()
 
 
 def unit(result: Sampled) -> str:
@@ -178,26 +181,36 @@ def histograms(result: Sampled, analyses: Sequence[Analysis]) -> list[Histogram]
     for name, outputs in list(by_name.items())[:MOST_HISTOGRAMS]:
         bounds = [_bound(result, output, analyses) for output in outputs]
         known = all(bound is not None for bound in bounds)
-        entries = [
-            entry
-            for output, bound in zip(outputs, bounds, strict=True)
-            for entry in _entries(output, bound if known else None)
-        ]
-        shown = entries if len(entries) <= MOST_ENTRIES else entries[:: -(-len(entries) // MOST_ENTRIES)]
-        shown += [entry for entry in entries if not entry.good and len(entries) > MOST_ENTRIES]
-        words = Words("value", "inside the bound", "OUTSIDE THE BOUND", "bound", "not finite") if known else (
-            Words("value", "", "not finite", None, "not finite")
-        )  # fmt: skip
-        drawing = log_histogram(shown, words)
-        if drawing is None:
+        pairs = [(output, bound if known else None) for output, bound in zip(outputs, bounds, strict=True)]
+        shape = outputs[0].value.shape
+        whole = _histogram(printable(name), [entry for pair in pairs for entry in _entries(*pair)], known)
+        if whole is None:
             continue
-        outside = sum(not entry.good for entry in entries)
-        note = f"Distance / bound of {len(entries):,} values: {outside:,} outside." if known else (
-            f"Distance from the float64 value of {len(entries):,} values. "
-            "No bound for this arithmetic and these inputs was given."
-        )  # fmt: skip
-        found.append(Histogram(printable(name), note, drawing))
+        parts: list[Histogram | None] = []
+        if 1 < outputs[0].value.size <= MOST_PARTS and all(output.value.shape == shape for output in outputs):
+            for at in np.ndindex(shape):
+                title = f"{printable(name)} [{', '.join(map(str, at))}]"
+                parts.append(_histogram(title, [entry for pair in pairs for entry in _entries(*pair, at)], known))
+        found.append(replace(whole, parts=tuple(part for part in parts if part is not None)))
     return found
+
+
+def _histogram(title: str, entries: list[Entry], known: bool) -> Histogram | None:
+    """One drawing; the values outside a bound are in it even where it shows only some of the others."""
+    step = -(-len(entries) // MOST_ENTRIES) or 1
+    shown = [entry for n, entry in enumerate(entries) if n % step == 0 or not entry.good]
+    outside = sum(not entry.good for entry in entries)
+    if known:
+        words = Words("value", "inside the bound", "OUTSIDE THE BOUND", "bound", "not finite")
+        note = f"Distance / bound of {len(entries):,} values: {outside:,} outside."
+    else:
+        words = Words("value", "", "not finite", None, "not finite")
+        note = f"Distance from the float64 value of {len(entries):,} values. "
+        note += "No bound for this arithmetic and these inputs was given."
+    if len(shown) < len(entries):
+        note += f" The drawing counts {len(shown):,} of them, all outside included."
+    drawing = log_histogram(shown, words)
+    return None if drawing is None else Histogram(title, note, drawing)
 
 
 def _bound(result: Sampled, output: OutputSpread, analyses: Sequence[Analysis]) -> OutputBound | None:
@@ -214,7 +227,16 @@ def _bound(result: Sampled, output: OutputSpread, analyses: Sequence[Analysis]) 
     return None
 
 
-def _entries(output: OutputSpread, bound: OutputBound | None) -> list[Entry]:
+def _entries(output: OutputSpread, bound: OutputBound | None, at: tuple[int, ...] | None = None) -> list[Entry]:
+    """Of all values of an output, or of the one at an index."""
+    if at is not None:
+        element: Any = (slice(None), *at)
+        one = replace(output, value=np.asarray(output.value[at]), samples=np.asarray(output.samples)[element])
+        if bound is None:
+            return _entries(one, None)
+        return _entries(
+            one, replace(bound, value=np.asarray(bound.value[at]), absolute_bound=np.asarray(bound.absolute_bound[at]))
+        )
     samples = np.asarray(output.samples, dtype=np.float64)
     label = f"input {output.index}"
     with np.errstate(all="ignore"):
