@@ -28,6 +28,9 @@ def _of(graph: LayerGraph, name: str) -> int:
             return math.prod(sources[0][:-1]) * op.kernel.size
         case ops.BatchMatMul():
             return math.prod(shape) * sources[0][-1]
-        case ops.Contract():
-            return math.prod(shape) * sources[0][op.axes[0]]
+        case ops.Contract() | ops.Einsum():
+            first, second, _ = op.letters(*sources)
+            return math.prod(
+                {**dict(zip(first, sources[0], strict=True)), **dict(zip(second, sources[1], strict=True))}.values()
+            )
     return 0

@@ -27,8 +27,9 @@ def test_macs_by_hand() -> None:
     graph.add("flat", ops.Reshape((64, 3)), ("up",))
     graph.add("dense", ops.Dense(np.ones((3, 7))), ("flat",))
     graph.add("product", ops.Contract((0, 0)), ("dense", "flat"))
-    graph.set_outputs(["product"])
-    expected = 16 * 9 * 2 * 5 + 16 * 9 * 5 + 16 * 4 * 3 * 5 + 64 * 3 * 7 + 7 * 3 * 64
+    graph.add("attention", ops.Einsum("ab,cb->ac"), ("flat", "flat"))
+    graph.set_outputs(["product", "attention"])
+    expected = 64 * 64 * 3 + 16 * 9 * 2 * 5 + 16 * 9 * 5 + 16 * 4 * 3 * 5 + 64 * 3 * 7 + 7 * 3 * 64
     assert macs(graph) == expected
 
 
