@@ -147,6 +147,7 @@ CASES: dict[str, Case] = {
     "batch_norm": lambda d: (ops.BatchNorm(d.weight(3), np.abs(d.weight(3)), d.maybe(3), d.maybe(3)), [(2, 3)]),
     "normalisation": _norm,
     "add_biased": lambda d: (ops.AddBiased(d.weight(3)), [(2, 3), (2, 3)]),
+    "bilinear": lambda d: (ops.Bilinear(((4, 2), (2, 8), (1, 4))[d.rng.integers(3)]), [(2, 2, 2)]),
     "divide": lambda d: (ops.Divide(), [(4,), (4,)] if d.rng.random() < 0.7 else [(3, 2), (3, 1)]),
     "divide_by": lambda d: (ops.DivideBy(float(d.rng.choice([3.0, -0.7, 2.0, 255.0]))), [(4,)]),
     "einsum": _einsum,

@@ -11,7 +11,8 @@ from boundnet.ops.masked import MaskedSoftmax
 from boundnet.ops.maxima import MaxPool
 from boundnet.ops.merge import Add, Average, Maximum, Minimum, Multiply, Subtract
 from boundnet.ops.normalisation import LayerNorm, RMSNorm, UnitNorm
-from boundnet.ops.patches import Patches
+from boundnet.ops.patches import Patches, Take
+from boundnet.ops.resample import Bilinear
 from boundnet.ops.softmax import LogSoftmax, Softmax
 from boundnet.ops.structural import Concat, Input, Pad, Repeat, Reshape, Slice, Transpose
 
@@ -23,6 +24,7 @@ __all__ = [
     "AveragePool",
     "BatchMatMul",
     "BatchNorm",
+    "Bilinear",
     "Blank",
     "Concat",
     "Contract",
@@ -56,6 +58,7 @@ __all__ = [
     "Softmax",
     "Standardize",
     "Subtract",
+    "Take",
     "Tensor",
     "Total",
     "Transpose",

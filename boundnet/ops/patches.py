@@ -1,4 +1,4 @@
-"""Windows of an image laid side by side: what locally connected layers multiply."""
+"""Cells taken in fixed places: windows of an image laid side by side, and entries along one axis."""
 
 from __future__ import annotations
 
@@ -56,3 +56,27 @@ class Patches(_Move):
 
     def describe(self) -> str:
         return f"Patches {'x'.join(map(str, self.size))}"
+
+
+@dataclass(frozen=True, eq=False)
+class Take(_Move):
+    """Entries ``index`` of ``axis`` (batch excluded): resizing to the nearest neighbour."""
+
+    axis: int
+    index: Shape
+
+    def rearrange(self, x: Anything, fill: Any, rank: int) -> Anything:
+        if not 0 <= self.axis < rank:
+            raise ValueError(f"there is no axis {self.axis}")
+        return np.take(x, self.index, axis=self.axis - rank)
+
+    def back(self, y: Array, shape: Shape) -> Array:
+        rank = len(shape)
+        x = np.zeros((*y.shape[: y.ndim - rank], *shape))
+        here, there = (np.moveaxis(array, self.axis - rank, 0) for array in (x, y))
+        np.add.at(here, np.asarray(self.index), there)
+        return x
+
+    @property
+    def copies(self) -> int:
+        return int(np.bincount(np.asarray(self.index)).max())

@@ -77,6 +77,8 @@ OTHERS: dict[str, Callable[[], LinearMap]] = {
     "reshape": lambda: structural(ops.Reshape((6,)), (2, 3)),
     "transpose": lambda: structural(ops.Transpose((2, 0, 1)), (2, 3, 4)),
     "patches": lambda: structural(ops.Patches((2, 3), (1, 2)), (4, 6, 2)),
+    "bilinear": lambda: ops.Bilinear((4, 8)).linear((2, 4, 2)),
+    "take": lambda: structural(ops.Take(1, (0, 0, 2, 1)), (2, 3, 2)),
     "contract left": lambda: ContractLeft(("abc", "db", "acd"), whole(2, 4, 3), (2, 3, 5), (2, 5, 4)),
     "contract right": lambda: ContractRight(("ab", "cb", "ac"), whole(2, 3, 4), (5, 4), (3, 5)),
     "select": lambda: WeightedSelect(np.arange(12).reshape(2, 2, 3), np.eye(3)[RNG.integers(3, size=(2, 2, 2))], (12,)),

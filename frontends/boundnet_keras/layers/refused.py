@@ -16,9 +16,9 @@ _REASONS: Mapping[str, str] = {
     "TFOpLambda": _OPERATION,
     "SlicingOpLambda": _OPERATION,
     "Merge": "this mode of Keras 1's Merge isn't supported; use sum, mul, concat, ave, max, dot or cos",
-    **dict.fromkeys(("ReversibleEmbedding", "CategoryEncoding", "Discretization", "Hashing"), _TEXT),
+    **dict.fromkeys(("Discretization", "Hashing"), _TEXT),
     **dict.fromkeys(("HashedCrossing", "IntegerLookup", "StringLookup", "TextVectorization"), _TEXT),
-    **dict.fromkeys(("Resizing", "CenterCrop", "RandomCrop", "Solarization", "Equalization", "AutoContrast"), _IMAGE),
+    **dict.fromkeys(("RandomCrop", "Solarization", "Equalization", "AutoContrast"), _IMAGE),
     **dict.fromkeys(("ContrastLimitedAdaptiveHistogramEqualization", "MelSpectrogram", "STFTSpectrogram"), _IMAGE),
 }
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from boundnet import ops
 from boundnet.errors import ModelFileError
 from boundnet_keras.layers.conv import spatial_rank
+from boundnet_keras.layers.images import bilinear
 from boundnet_keras.lowering import Lowering, Refused, Rule
 from boundnet_keras.model import Config
 from boundnet_keras.values import ints, pairs, positive
@@ -79,6 +80,9 @@ def _upsampling(layer: Lowering, inputs: Sequence[str]) -> str:
     layer.require_rank(inputs[0], rank + 1)
     x = layer.to_channels_last(inputs[0])
     times = positive(layer.get("size", 2), rank)
+    if layer.config.get("interpolation") == "bilinear":
+        height, width = (n * k for n, k in zip(layer.shape(x), times, strict=False))
+        return layer.from_channels_last(bilinear(layer, x, height, width))
     axes = [axis for axis in range(rank) if times[axis] != 1] or [0]
     for axis in axes:
         x = layer.add(ops.Repeat(axis, times[axis]), x, part="" if axis == axes[-1] else f"axis{axis}")
@@ -87,7 +91,9 @@ def _upsampling(layer: Lowering, inputs: Sequence[str]) -> str:
 
 def _refuse_upsampling(config: Config, major: int) -> str:
     interpolation = config.get("interpolation") or "nearest"
-    if interpolation != "nearest":
+    if interpolation == "bilinear" and major < 3:
+        return "interpolates bilinearly as one of two versions of TensorFlow did, and the file doesn't tell which"
+    if interpolation not in ("nearest", "bilinear"):
         return f"interpolation {interpolation!r}; use interpolation='nearest' or a Conv2DTranspose layer"
     return ""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from boundnet import ops
 from boundnet_keras.layers.recurrent import inner, join_steps, split_steps
 from boundnet_keras.lowering import Lowering, Refused, Rule
@@ -37,6 +39,49 @@ def _embedding(layer: Lowering, inputs: Sequence[str]) -> str:
         each = layer.reshape(x, (*layer.shape(x), 1), "each")
         layer.masks[y] = layer.add(ops.Differs(0.0), each, part="mask")
     return y
+
+
+def _reversible(layer: Lowering, inputs: Sequence[str]) -> str:
+    """An embedding that also runs backwards: its table, or another matrix, as a dense layer."""
+    rows, width = ints(layer.get("input_dim"), 1)[0], ints(layer.get("output_dim"), 1)[0]
+    shapes: dict[str, tuple[int, ...]] = {"embeddings": (rows, width)}
+    if not layer.get("tie_weights", True):
+        shapes["reverse_embeddings"] = (width, rows)
+    w = layer.weights(shapes)
+    (x,) = inputs
+    if not layer.call.options.get("reverse"):
+        whole_numbers(layer, x)
+        y = layer.add(ops.Lookup(w["embeddings"]), x)
+        if layer.get("mask_zero", False):
+            each = layer.reshape(x, (*layer.shape(x), 1), "each")
+            layer.masks[y] = layer.add(ops.Differs(0.0), each, part="mask")
+        return y
+    if layer.config.get("logit_soft_cap") is not None:
+        raise Refused("caps its logits softly; use a Dense layer and an activation")
+    kernel = w.get("reverse_embeddings", w["embeddings"].T)
+    return layer.add(ops.Dense(kernel), x, part="reverse")
+
+
+def _category_encoding(layer: Lowering, inputs: Sequence[str]) -> str:
+    """One-hot, multi-hot or counted categories of whole numbers."""
+    (x,) = inputs
+    count, mode = ints(layer.get("num_tokens"), 1)[0], str(layer.get("output_mode", "multi_hot"))
+    whole_numbers(layer, x)
+    shape = layer.shape(x)
+    if mode == "one_hot":
+        shape = shape[:-1] if shape and shape[-1] == 1 else shape
+        return layer.add(ops.Lookup(np.eye(count)), layer.reshape(x, shape, "squeeze"))
+    if len(shape) != 1:
+        raise Refused(f"encodes an input of shape {shape}; one axis of categories is supported")
+    hot = layer.add(ops.Lookup(np.eye(count)), x, part="one_hot")
+    pooled = layer.add(ops.MaxPool(shape) if mode == "multi_hot" else ops.Total(0), hot)
+    return layer.reshape(pooled, (count,), "flat")
+
+
+def _refuse_encoding(config: Config, major: int) -> str:
+    if config.get("output_mode", "multi_hot") not in ("one_hot", "multi_hot", "count") or config.get("sparse"):
+        return "its output_mode isn't one_hot, multi_hot or count, or is sparse"
+    return ""
 
 
 def _masking(layer: Lowering, inputs: Sequence[str]) -> str:
@@ -112,6 +157,8 @@ def _refuse_embedding(config: Config, major: int) -> str:
 
 RULES = {
     "Embedding": Rule(_embedding, _refuse_embedding, weighted=lambda config: True),
+    "ReversibleEmbedding": Rule(_reversible, _refuse_embedding, weighted=lambda config: True),
+    "CategoryEncoding": Rule(_category_encoding, _refuse_encoding),
     "Masking": Rule(_masking),
     "TimeDistributed": Rule(_time_distributed, _refuse_wrapped, weighted=lambda config: True),
     "SpectralNormalization": Rule(_wrapped, _refuse_wrapped, weighted=lambda config: True),
