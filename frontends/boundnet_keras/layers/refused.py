@@ -11,6 +11,8 @@ _TEXT = "it takes integers or strings, which have no rounding error; start the m
 _IMAGE = "this image operation isn't supported; apply it to the inputs beforehand and start the model after it"
 _OPERATION = "an operation of TensorFlow inside a functional model; use the layer of keras.layers that does the same"
 
+_CODE = "holds the code of another framework, which the file doesn't; rebuild it out of layers of Keras"
+
 _REASONS: Mapping[str, str] = {
     "Lambda": f"holds Python code, which BoundNet never runs; {_BUILT_IN_LAYERS}",
     "TFOpLambda": _OPERATION,
@@ -19,6 +21,13 @@ _REASONS: Mapping[str, str] = {
     **dict.fromkeys(("Discretization", "Hashing"), _TEXT),
     **dict.fromkeys(("HashedCrossing", "IntegerLookup", "StringLookup", "TextVectorization"), _TEXT),
     **dict.fromkeys(("RandomCrop", "Solarization", "Equalization", "AutoContrast"), _IMAGE),
+    **dict.fromkeys(
+        [f"Adaptive{kind}Pooling{rank}D" for kind in ("Average", "Max") for rank in (1, 2, 3)],
+        "its windows differ in size; use a pooling layer of fixed size",
+    ),
+    **dict.fromkeys(("FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"), _CODE),
+    "Pipeline": "chains layers outside of the model's configuration; use a Sequential model",
+    "MaxNumBoundingBoxes": "it works on bounding boxes, not on numbers of a network",
     **dict.fromkeys(("ContrastLimitedAdaptiveHistogramEqualization", "MelSpectrogram", "STFTSpectrogram"), _IMAGE),
 }
 
