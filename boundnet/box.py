@@ -114,7 +114,18 @@ def _times(a: Array, b: Array) -> Array:
     return np.where((a == 0.0) | (b == 0.0), 0.0, product)
 
 
+COMPILED = 1 << 12
+"""Elements from which on the compiled kernel pays."""
+
+
 def _outward(lo: Array, hi: Array) -> Box:
+    if np.size(lo) >= COMPILED and np.size(hi) >= COMPILED:
+        from boundnet.kernels.outward import outward
+
+        below, above = np.empty(np.shape(lo)), np.empty(np.shape(hi))
+        flat = (np.ascontiguousarray(a).reshape(-1) for a in (lo, hi, below, above))
+        outward(*flat)
+        return Box(below, above)
     low = np.nextafter(np.where(np.isnan(lo), -np.inf, lo), -np.inf)
     high = np.nextafter(np.where(np.isnan(hi), np.inf, hi), np.inf)
     return Box(low, high)

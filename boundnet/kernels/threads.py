@@ -6,6 +6,7 @@ threads, so that results do not either.  While pieces run side by side each of t
 
 from __future__ import annotations
 
+import contextvars
 import os
 import threading
 from collections.abc import Callable
@@ -61,8 +62,10 @@ def spread(work: Callable[[int, int], object], total: int, step: int = 1) -> Non
     # A few pieces a thread: others may use the machine, too.
     pieces = min(blocks, 4 * count)
     bounds = [min(blocks * i // pieces * step, total) for i in range(pieces + 1)]
+    # Each piece in a copy of the caller's context, which holds NumPy's error state.
+    contexts = [contextvars.copy_context() for _ in range(pieces)]
     with _one_blas_thread():
-        for _ in _workers(count).map(lambda i: _alone(work, bounds[i], bounds[i + 1]), range(pieces)):
+        for _ in _workers(count).map(lambda i: contexts[i].run(_alone, work, bounds[i], bounds[i + 1]), range(pieces)):
             pass
 
 
