@@ -92,7 +92,7 @@ def _rows(sample: Sample) -> tuple[list[_Row], str, int]:
     if sample.logits is not None:
         value, bound = sample.logits.value.ravel(), sample.logits.absolute_bound.ravel()
         rows = [_point(n, value, bound, sample) for n in range(value.size)]
-        what = "Logits: a mark is the exact value, a bar what any conforming execution may give."
+        what = "Logits: a mark is the exact value (to float64), a bar what any conforming execution may give."
         return *_most(rows, what), max(0, len(rows) - MOST_ROWS)
     rows = []
     several = len(sample.outputs) > 1
@@ -108,7 +108,7 @@ def _rows(sample: Sample) -> tuple[list[_Row], str, int]:
     what = (
         "Outputs: the bar is the range of exact values over the box, whiskers add the error."
         if box
-        else ("Outputs: a mark is the exact value, a bar what any conforming execution may give.")
+        else ("Outputs: a mark is the exact value (to float64), a bar what any conforming execution may give.")
     )
     return *_most(rows, what), max(0, len(rows) - MOST_ROWS)
 

@@ -84,7 +84,7 @@ def magnitudes(
     svg = element(
         "svg", *parts, width="100%", height=height + below, role="img", aria_label="; ".join(s.label for s in series)
     )
-    return element("div", svg, class_="plot")
+    return element("div", svg, class_="plot named" if named else "plot")
 
 
 @dataclass(frozen=True)
