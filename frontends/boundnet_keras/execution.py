@@ -41,7 +41,9 @@ class KerasExecution:
 
     def run(self, inputs: Sequence[Array], first: int) -> Iterator[tuple[str, Array]]:
         count = len(inputs[0])
-        stored = [self.arithmetic.storage.round(x) for x in inputs]
+        names = self.graph.inputs
+        round_ = self.arithmetic.storage.round
+        stored = [x if self.graph.holds_integers(name) else round_(x) for name, x in zip(names, inputs, strict=True)]
         found: list[list[Array]] = []
         for call, batch in self.calls.values():
             size = batch or count

@@ -198,6 +198,17 @@ def test_a_backend_is_closed_when_something_fails(monkeypatch):
     assert made is not None
 
 
+def test_whole_numbers_are_not_stored_in_a_narrow_format():
+    """Indices reach an embedding as they are: as bfloat16, 259 would be 260."""
+    graph = LayerGraph("indices")
+    node = graph.add("e", ops.Lookup(np.arange(300.0)[:, None] % 7), [graph.add("x", ops.Input((2,), integer=True))])
+    graph.set_outputs([node])
+    found = crosscheck(
+        graph, np.array([[259, 3], [299, 257]]), "bfloat16", samplings=(Sampling(1, "none"), Sampling(2, "rr", 8))
+    )
+    assert found.violation_count == 0
+
+
 def test_an_embedding_and_a_weight_with_as_many_entries_as_there_are_lanes():
     """Weights have no lanes of their own until an operation meets them, whatever their shape looks like."""
     rng = np.random.default_rng(4)

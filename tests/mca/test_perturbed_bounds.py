@@ -53,9 +53,7 @@ def test_functions(function):
     def run(arithmetic, number):
         d = Draw(arithmetic, number)
         x = d.stored(1, 5)
-        check_bound(
-            ops.Activation(function), [np.abs(x) if function.positive else x], arithmetic, seed=number
-        )
+        check_bound(ops.Activation(function), [np.abs(x) if function.positive else x], arithmetic, seed=number)
 
     run()
 

@@ -13,7 +13,7 @@ from boundnet.mca.engine.machine import EngineMachine
 from boundnet.ops.structural import Input
 from boundnet.rounding import Array
 
-LANE_VALUES = 1 << 24
+LANE_VALUES = 1 << 22
 """Values of the largest tensor that one pass holds."""
 
 
@@ -46,7 +46,7 @@ def execute(
         if number + size >= 2**32:
             raise GraphError(f"model {graph.name!r} has more elements than the built-in engine can number (2**32)")
         if isinstance(graph.op(name), Input):
-            stored = machine.cast(given[name])
+            stored = given[name] if graph.holds_integers(name) else machine.cast(given[name])
             values[name] = np.broadcast_to(stored, (runs, *stored.shape)).reshape(-1, *stored.shape[1:])
         else:
             machine.enter(number)
