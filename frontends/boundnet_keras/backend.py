@@ -83,7 +83,8 @@ def _policy(
     try:
         copy = _under(keras, model, policy, rules)
         tensors = shown_layers(graph, copy)
-        inner = keras.Model(copy.inputs, list(tensors.values()))
+        # Layers that are named otherwise, or shared, can't be told apart: then only the outputs are shown.
+        inner = keras.Model(copy.inputs, list(tensors.values()) or copy.outputs)
     except (TypeError, ValueError, AttributeError) as error:
         raise InputError(f"backend keras: the model can't be rebuilt under policy {policy} ({error})") from None
     dtype = "float32"
