@@ -115,7 +115,7 @@ def charts(results: Sequence[Analysis], names: Sequence[str]) -> list[Chart]:
                     title = element("title", f"{what} bound over the samples: {bound_text(value)}")
                     at = 1.0 if math.isinf(value) else axis.at(value)
                     parts.append(element("circle", title, cx=percent(at), cy=_ROW / 2, r=6, class_=style))
-            marks.append((join(parts), bound_text(result.summary.max_absolute_bound)))
+            marks.append((join(parts), bound_text(result.summary.max_absolute_bound) if result.samples else "none known"))
         found.append(
             Chart("Bound of the outputs", "● largest, ○ median over the samples", _rows(names, marks, axis.ticks(5)))
         )

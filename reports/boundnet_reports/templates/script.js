@@ -119,7 +119,7 @@
 
   // A link into the page opens what it leads to.
   const open = () => {
-    const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
     if (!target) return;
     for (let up = target; up; up = up.parentElement) if (up.localName === "details") up.open = true;
     const inner = target.querySelector("details");
