@@ -19,7 +19,7 @@ from boundnet.formats import BINARY32, BINARY64
 from boundnet.graph import LayerGraph
 from boundnet.machines.emulated import EmulatedMachine
 from boundnet.mca.emit import Emitted, emit, write
-from boundnet.mca.emit.programs import CALLS, call
+from boundnet.mca.emit.code import CALLS, CType
 
 CC = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 needs_cc = pytest.mark.skipif(CC is None, reason="no C compiler (cc, gcc or clang) on PATH")
@@ -42,7 +42,7 @@ class Compiled:
         self.folder = write(self.emitted, folder)
         self.dtype = np.dtype(np.float32 if real == "float" else np.float64)
         cases = "".join(
-            f"if (which == {i}) for (long k = 0; k < n; ++k) y[k] = {call(name, real)}(x[k]);\n"
+            f"if (which == {i}) for (long k = 0; k < n; ++k) y[k] = {CType(real).call(name)}(x[k]);\n"
             for i, name in enumerate(CALLS)
         )
         text = f'#include "network.h"\n#include <math.h>\nvoid apply(int which, const real *x, real *y, long n) {{\n{cases}}}\n'

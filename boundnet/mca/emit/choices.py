@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from boundnet.mca.emit.code import Piece, Real, Shape, index, literal, loop, nest, size_of, strides_of
+from boundnet.mca.emit.code import CType, Piece, Shape, index, loop, nest, size_of, strides_of
 from boundnet.ops import Blank, Differs, Lookup, Select
 
 
-def blank(op: Blank, shapes: Sequence[Shape], real: Real) -> Piece:
+def blank(op: Blank, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """Zeros."""
     return Piece(("    (void)x;", f"    {loop('i', size_of(op.shape))} y[i] = 0;"))
 
 
-def differs(op: Differs, shapes: Sequence[Shape], real: Real) -> Piece:
+def differs(op: Differs, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """1 where an entry along the last axis differs from the value; compared in double, as the value may need it."""
     *_, n = shapes[0]
-    test = f"if ((double)x[i * {n} + c] != {literal(op.value, 'double')}) kept = 1;"
+    test = f"if ((double)x[i * {n} + c] != {CType('double').literal(op.value)}) kept = 1;"
     body = ["int kept = 0;", f"{loop('c', n)} {test}", "y[i] = (real)kept;"]
     return Piece(tuple(nest([loop("i", size_of(shapes[0][:-1]))], body)))
 
 
-def select(op: Select, shapes: Sequence[Shape], real: Real) -> Piece:
+def select(op: Select, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """x1 where the mask x0 is not 0, else x2."""
     mask, shape, _ = shapes
     names = [f"a{axis}" for axis in range(len(shape))]
@@ -31,7 +31,7 @@ def select(op: Select, shapes: Sequence[Shape], real: Real) -> Piece:
     return Piece(tuple(nest(loops, [f"y[{at}] = x0[{where}] != 0 ? x1[{at}] : x2[{at}];"])))
 
 
-def lookup(op: Lookup, shapes: Sequence[Shape], real: Real) -> Piece:
+def lookup(op: Lookup, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """Rows of the table p0 by whole numbers (truncated); a row of NaN where there is none."""
     entry, rows = size_of(op.table.shape[1:]), len(op.table)
     body = [f"const int there = x[i] > -1 && x[i] < {rows};", "const long row = there ? (long)x[i] : 0;",

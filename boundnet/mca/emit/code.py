@@ -9,6 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from boundnet.formats import Format
+from boundnet.rounding import Array
+
 Shape = tuple[int, ...]
 Real = Literal["float", "double"]
 
@@ -28,26 +31,55 @@ class Piece:
     scratch: int = 0
 
 
-def scalar(real: Real) -> type[np.floating[Any]]:
-    """The NumPy type of C's ``real``."""
-    return np.float32 if real == "float" else np.float64
+CALLS = {
+    "exp": "exp", "expm1": "expm1", "log": "log", "log1p": "log1p", "tanh": "tanh", "erf": "erf", "sqrt": "sqrt",
+    "sigmoid": "network_sigmoid", "softplus": "network_softplus", "rsqrt": "network_rsqrt",
+}  # fmt: skip
+"""Elementary function -> its name in C, without the f of <math.h>'s float versions."""
 
 
-def literal(value: float, real: Real) -> str:
-    """A C literal that denotes ``value`` rounded to ``real`` once.
+@dataclass(frozen=True)
+class CType:
+    """The C type of all values.
 
-    The shortest decimal that identifies it among the numbers of the type: compilers read it back exactly.
+    Attributes:
+        name: ``float`` or ``double``.
+        storage: a narrower format to which every operation's operands and results are rounded when the code runs (VPREC):
+            weights and literals are then rounded to it at once, not to the C type first.
     """
-    rounded = scalar(real)(value)
-    if not np.isfinite(rounded):
-        return "(0.0 / 0.0)" if np.isnan(rounded) else ("(real)-HUGE_VAL" if rounded < 0 else "(real)HUGE_VAL")
-    size = abs(float(rounded))
-    if size == 0.0 or 1e-4 <= size < 1e7:
-        text = np.format_float_positional(rounded, unique=True, trim="0")
-    else:
-        text = np.format_float_scientific(rounded, unique=True, trim="0")
-    text += "f" if real == "float" else ""
-    return f"({text})" if text.startswith("-") else text
+
+    name: Real
+    storage: Format | None = None
+
+    @property
+    def scalar(self) -> type[np.floating[Any]]:
+        """The NumPy type."""
+        return np.float32 if self.name == "float" else np.float64
+
+    def stored(self, value: Array) -> Array:
+        """Float64 values rounded to the storage format, if there is one."""
+        return value if self.storage is None else self.storage.round(value)
+
+    def literal(self, value: float) -> str:
+        """A C literal that denotes ``value`` rounded once.
+
+        The shortest decimal that identifies it among the numbers of the type: compilers read it back exactly.
+        """
+        rounded = self.scalar(self.stored(np.asarray(value, dtype=np.float64)))
+        if not np.isfinite(rounded):
+            return "(0.0 / 0.0)" if np.isnan(rounded) else ("(real)-HUGE_VAL" if rounded < 0 else "(real)HUGE_VAL")
+        size = abs(float(rounded))
+        if size == 0.0 or 1e-4 <= size < 1e7:
+            text = np.format_float_positional(rounded, unique=True, trim="0")
+        else:
+            text = np.format_float_scientific(rounded, unique=True, trim="0")
+        text += "f" if self.name == "float" else ""
+        return f"({text})" if text.startswith("-") else text
+
+    def call(self, function: str) -> str:
+        """The C function that computes an elementary function."""
+        name = CALLS[function]
+        return name + ("f" if self.name == "float" and not name.startswith("network_") else "")
 
 
 def size_of(shape: Sequence[int]) -> int:
@@ -93,4 +125,4 @@ def nest(heads: Sequence[str], body: Sequence[str], level: int = 1) -> list[str]
     return [*lines, *(pad + line for line in body), *reversed(closing)]
 
 
-__all__ = ["Piece", "Real", "Shape", "index", "literal", "loop", "nest", "operand", "scalar", "size_of", "strides_of"]
+__all__ = ["CALLS", "CType", "Piece", "Real", "Shape", "index", "loop", "nest", "operand", "size_of", "strides_of"]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from boundnet.mca.emit.code import Piece, Real, Shape, index, literal, loop, nest, operand, size_of, strides_of
-from boundnet.mca.emit.programs import call
+from boundnet.mca.emit.code import CType, Piece, Shape, index, loop, nest, operand, size_of, strides_of
 from boundnet.ops import LayerNorm, MaskedSoftmax, RMSNorm, UnitNorm
 
 
-def normalise(op: LayerNorm | RMSNorm | UnitNorm, shapes: Sequence[Shape], real: Real) -> Piece:
+def normalise(op: LayerNorm | RMSNorm | UnitNorm, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """Mean, then the mean (or sum) of squares of what is left, 1 / sqrt of it, ((x - mean) r) gamma + beta."""
     (shape,) = shapes
     normal = op.normal
@@ -19,21 +18,21 @@ def normalise(op: LayerNorm | RMSNorm | UnitNorm, shapes: Sequence[Shape], real:
     place = f"g * {n} + c"
     body, counts = [], Counter[str]()
     if normal.centred:
-        body += ["real mean = 0;", f"{loop('c', n)} mean += x[{place}];", f"mean = mean / {literal(n, real)};"]
+        body += ["real mean = 0;", f"{loop('c', n)} mean += x[{place}];", f"mean = mean / {ctype.literal(n)};"]
         counts.update(add=n, div=1)
     body += ["real power = 0;", f"{loop('c', n)} {{"]
     body.append(f"    const real offset = x[{place}]{' - mean' if normal.centred else ''};")
     body += ["    const real square = offset * offset;", "    power += square;", "}"]
     counts.update(sub=n if normal.centred else 0, mul=n, add=n)
     if normal.averaged:
-        body.append(f"power = power / {literal(n, real)};")
+        body.append(f"power = power / {ctype.literal(n)};")
         counts.update(div=1)
     if isinstance(op, UnitNorm):
-        inside = f"network_max(power, {literal(op.floor * op.floor, real)})"
+        inside = f"network_max(power, {ctype.literal(op.floor * op.floor)})"
     else:
-        inside = f"power + {literal(op.epsilon, real)}"
+        inside = f"power + {ctype.literal(op.epsilon)}"
         counts.update(add=1)
-    body.append(f"const real scale = {call('rsqrt', real)}({inside});")
+    body.append(f"const real scale = {ctype.call('rsqrt')}({inside});")
     body += [f"{loop('c', n)} {{", f"    const real offset = x[{place}]{' - mean' if normal.centred else ''};"]
     body.append("    real result = offset * scale;")
     counts.update(sub=n if normal.centred else 0, mul=n)
@@ -56,7 +55,7 @@ def _spread(own: Shape, shape: Shape, place: str) -> str:
     return index(terms)
 
 
-def masked_softmax(op: MaskedSoftmax, shapes: Sequence[Shape], real: Real) -> Piece:
+def masked_softmax(op: MaskedSoftmax, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """As softmax; masked entries are read as the first one that is kept, and have exponential 0."""
     shape, *masks = shapes
     axes = range(len(shape))
@@ -81,7 +80,7 @@ def masked_softmax(op: MaskedSoftmax, shapes: Sequence[Shape], real: Real) -> Pi
             "const long first = any ? c : 0;", f"real top = {at(x, shape, first)};"]  # fmt: skip
     body.append(f"for (c = 0; c < {n}; ++c) top = network_max(top, {value});")
     body += ["real sum = 0;", f"for (c = 0; c < {n}; ++c) {{", f"    const real shifted = ({value}) - top;"]
-    body += [f"    {y} = ({kept(names)}) ? {call('exp', real)}(shifted) : 0;", f"    sum += {y};", "}"]
+    body += [f"    {y} = ({kept(names)}) ? {ctype.call('exp')}(shifted) : 0;", f"    sum += {y};", "}"]
     body += ["if (!any) sum = 1;", f"for (c = 0; c < {n}; ++c) {y} = {y} / sum;"]
     loops = [loop(names[axis], shape[axis]) for axis in axes if axis != op.axis]
     count = size_of(shape)

@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from boundnet.mca.emit.code import Piece, Real, Shape, index, loop, nest, operand, size_of, strides_of
-from boundnet.mca.emit.programs import call
+from boundnet.mca.emit.code import CType, Piece, Shape, index, loop, nest, operand, size_of, strides_of
 from boundnet.mca.emit.windows import heads, over_window, place
 from boundnet.ops import Concat, LogSoftmax, MaxPool, Pad, Repeat, Reshape, Slice, Softmax, Transpose
 
 
-def reshape(op: Reshape, shapes: Sequence[Shape], real: Real) -> Piece:
+def reshape(op: Reshape, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """The same values in the same order."""
     return Piece((f"    memcpy(y, x, {size_of(shapes[0])} * sizeof *y);",))
 
 
-def transpose(op: Transpose, shapes: Sequence[Shape], real: Real) -> Piece:
+def transpose(op: Transpose, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """Axes permuted."""
     strides = strides_of(shapes[0])
     return _copy(op.output_shape(shapes[0]), [(f"i{a}", strides[axis]) for a, axis in enumerate(op.permutation)])
 
 
-def slice_(op: Slice, shapes: Sequence[Shape], real: Real) -> Piece:
+def slice_(op: Slice, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """Part of every axis."""
     offset, terms = 0, []
     for a, (n, stride) in enumerate(zip(shapes[0], strides_of(shapes[0]), strict=True)):
@@ -32,13 +31,13 @@ def slice_(op: Slice, shapes: Sequence[Shape], real: Real) -> Piece:
     return _copy(op.output_shape(shapes[0]), terms, offset)
 
 
-def repeat(op: Repeat, shapes: Sequence[Shape], real: Real) -> Piece:
+def repeat(op: Repeat, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """Every element several times in a row."""
     names = [f"i{a}" if a != op.axis else f"(i{a} / {op.times})" for a in range(len(shapes[0]))]
     return _copy(op.output_shape(shapes[0]), list(zip(names, strides_of(shapes[0]), strict=True)))
 
 
-def pad(op: Pad, shapes: Sequence[Shape], real: Real) -> Piece:
+def pad(op: Pad, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """Zeros around: cleared first, then the input copied to its place."""
     (shape,) = shapes
     output = op.output_shape(shape)
@@ -59,7 +58,7 @@ def _copy(output: Shape, terms: Sequence[tuple[str, int]], offset: int = 0) -> P
     return Piece(tuple(nest(loops, [f"y[{target}] = x[{index(terms, offset)}];"])))
 
 
-def concat(op: Concat, shapes: Sequence[Shape], real: Real) -> Piece:
+def concat(op: Concat, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """One input after the other."""
     outer = size_of(shapes[0][: op.axis])
     widths = [size_of(shape[op.axis :]) for shape in shapes]
@@ -72,7 +71,7 @@ def concat(op: Concat, shapes: Sequence[Shape], real: Real) -> Piece:
     return Piece(tuple(lines))
 
 
-def max_pool(op: MaxPool, shapes: Sequence[Shape], real: Real) -> Piece:
+def max_pool(op: MaxPool, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """Largest real cell of each window, compared in C order of the positions."""
     (shape,) = shapes
     output = op.output_shape(shape)
@@ -84,7 +83,7 @@ def max_pool(op: MaxPool, shapes: Sequence[Shape], real: Real) -> Piece:
     return Piece(tuple(nest(heads(output, "c"), ["int first = 1;", "real best = 0;", *body, stored])))
 
 
-def softmax(op: Softmax | LogSoftmax, shapes: Sequence[Shape], real: Real) -> Piece:
+def softmax(op: Softmax | LogSoftmax, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """Subtract the maximum, exponentials, their sum in order; then divide, or subtract the logarithm of the sum."""
     (shape,) = shapes
     outer, n, inner = size_of(shape[: op.axis]), shape[op.axis], size_of(shape[op.axis + 1 :])
@@ -92,11 +91,11 @@ def softmax(op: Softmax | LogSoftmax, shapes: Sequence[Shape], real: Real) -> Pi
     first = index([("i", n * inner if outer > 1 else 0), ("j", 1 if inner > 1 else 0)])
     body = [f"real top = x[{first}];", f"for (long c = 1; c < {n}; ++c) top = network_max(top, x[{at}]);", "real sum = 0;"]
     if isinstance(op, LogSoftmax):
-        body += [f"{loop('c', n)} {{", f"    y[{at}] = x[{at}] - top;", f"    sum += {call('exp', real)}(y[{at}]);", "}"]
-        body += [f"const real shift = {call('log', real)}(sum);", f"{loop('c', n)} y[{at}] = y[{at}] - shift;"]
+        body += [f"{loop('c', n)} {{", f"    y[{at}] = x[{at}] - top;", f"    sum += {ctype.call('exp')}(y[{at}]);", "}"]
+        body += [f"const real shift = {ctype.call('log')}(sum);", f"{loop('c', n)} y[{at}] = y[{at}] - shift;"]
         counts = Counter(sub=2 * size_of(shape), add=size_of(shape))
     else:
-        body += [f"{loop('c', n)} {{", f"    y[{at}] = {call('exp', real)}(x[{at}] - top);", f"    sum += y[{at}];", "}"]
+        body += [f"{loop('c', n)} {{", f"    y[{at}] = {ctype.call('exp')}(x[{at}] - top);", f"    sum += y[{at}];", "}"]
         body += [f"{loop('c', n)} y[{at}] = y[{at}] / sum;"]
         counts = Counter(sub=size_of(shape), add=size_of(shape), div=size_of(shape))
     loops = [loop(v, count) for v, count in (("i", outer), ("j", inner)) if count > 1]

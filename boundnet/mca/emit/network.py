@@ -12,31 +12,32 @@ import numpy as np
 
 from boundnet import ops
 from boundnet.errors import Refusal, UnsupportedLayerError
+from boundnet.formats import Format
 from boundnet.graph import LayerGraph
 from boundnet.mca.emit import choices, groups, moves, sums, text, weights
-from boundnet.mca.emit.code import Piece, Real, Shape, operand, size_of
+from boundnet.mca.emit.code import CType, Piece, Real, Shape, operand, size_of
 from boundnet.mca.emit.programs import elementwise, parametric
 from boundnet.ops.base import Op
 from boundnet.rounding import Array
 
-Emitter = Callable[[Any, Sequence[Shape], Real], Piece]
+Emitter = Callable[[Any, Sequence[Shape], CType], Piece]
 
 
-def _program(op: Any, shapes: Sequence[Shape], real: Real) -> Piece:
+def _program(op: Any, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """The first form of an elementwise op with weights."""
-    return parametric(op.programs()[0], op.parameters(), shapes[0], real)
+    return parametric(op.programs()[0], op.parameters(), shapes[0], ctype)
 
 
-def _merge(op: Any, shapes: Sequence[Shape], real: Real) -> Piece:
+def _merge(op: Any, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """Several tensors, element by element, folded from the left."""
     arrays = [(operand(i, len(shapes)), shape) for i, shape in enumerate(shapes)]
-    return elementwise(lambda m, terms: op.program(m, *terms), arrays, op.output_shape(*shapes), real)
+    return elementwise(lambda m, terms: op.program(m, *terms), arrays, op.output_shape(*shapes), ctype)
 
 
-def _biased(op: ops.AddBiased, shapes: Sequence[Shape], real: Real) -> Piece:
+def _biased(op: ops.AddBiased, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """Two tensors and a bias."""
     arrays = [("x0", shapes[0]), ("x1", shapes[1]), ("p0", op.bias.shape)]
-    return elementwise(lambda m, terms: op.programs()[0](m, *terms), arrays, shapes[0], real)
+    return elementwise(lambda m, terms: op.programs()[0](m, *terms), arrays, shapes[0], ctype)
 
 
 EMITTERS: Mapping[type[Op], Emitter] = {
@@ -125,8 +126,11 @@ def refused(graph: LayerGraph) -> list[Refusal]:
     ]
 
 
-def emit(graph: LayerGraph, real: Real = "float") -> Emitted:
+def emit(graph: LayerGraph, real: Real = "float", storage: Format | None = None) -> Emitted:
     """``graph`` as C99 in type ``real``, one function for each op.
+
+    Args:
+        storage: see :class:`boundnet.mca.emit.code.CType`.
 
     Raises:
         UnsupportedLayerError: the graph has an op that no emitter is written for; names all of them.
@@ -134,7 +138,8 @@ def emit(graph: LayerGraph, real: Real = "float") -> Emitted:
     missing = refused(graph)
     if missing:
         raise UnsupportedLayerError(missing, graph.metadata.get("path", graph.name))
-    stored = weights.Weights(real)
+    ctype = CType(real, storage)
+    stored = weights.Weights(ctype)
     nodes: list[Node] = []
     functions: list[text.Function] = []
     operations: dict[str, Counter[str]] = {}
@@ -149,7 +154,7 @@ def emit(graph: LayerGraph, real: Real = "float") -> Emitted:
             continue
         sources = graph.inputs_of(name)
         shapes = [graph.shape(source) for source in sources]
-        piece = EMITTERS[type(op)](op, shapes, real)
+        piece = EMITTERS[type(op)](op, shapes, ctype)
         operations[name] = piece.operations
         scratch = max(scratch, piece.scratch)
         arrays = [(operand(i, len(sources)), f"work + {places[source]}") for i, source in enumerate(sources)]

@@ -13,14 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from boundnet.mca.emit.code import Piece, Real, Shape, index, literal, loop, nest, scalar, size_of, strides_of
+from boundnet.mca.emit.code import CType, Piece, Shape, index, loop, nest, size_of, strides_of
 from boundnet.rounding import Array
-
-CALLS = {
-    "exp": "exp", "expm1": "expm1", "log": "log", "log1p": "log1p", "tanh": "tanh", "erf": "erf", "sqrt": "sqrt",
-    "sigmoid": "network_sigmoid", "softplus": "network_softplus", "rsqrt": "network_rsqrt",
-}  # fmt: skip
-"""Elementary function -> its name in C, without the f of <math.h>'s float versions."""
 
 
 @dataclass(frozen=True)
@@ -45,20 +39,15 @@ class Statement:
     operation: str | None
 
 
-def call(name: str, real: Real) -> str:
-    """The C function that computes an elementary function."""
-    return CALLS[name] + ("f" if real == "float" and not CALLS[name].startswith("network_") else "")
-
-
 class CMachine:
     """Records a program run on :class:`Term` values (:class:`boundnet.machines.base.Machine`)."""
 
-    def __init__(self, real: Real) -> None:
-        self.real = real
+    def __init__(self, ctype: CType) -> None:
+        self.ctype = ctype
         self.statements: list[Statement] = []
 
     def constant(self, value: float) -> Term:
-        return self._known(scalar(self.real)(value))
+        return self._known(value)
 
     def parameter(self, value: Term) -> Term:
         return value
@@ -82,7 +71,7 @@ class CMachine:
         return self._record("network_min({}, {})", None, a, b)
 
     def absolute(self, a: Term) -> Term:
-        return self._record("fabsf({})" if self.real == "float" else "fabs({})", None, a)
+        return self._record("fabsf({})" if self.ctype.name == "float" else "fabs({})", None, a)
 
     def negative(self, a: Term) -> Term:
         return self._known(-a.number) if a.number is not None else self._record("-{}", None, a)
@@ -94,11 +83,12 @@ class CMachine:
         if a.number is not None and name in ("sqrt", "rsqrt"):
             with np.errstate(all="ignore"):
                 root = np.sqrt(a.number)
-                return self._known(root if name == "sqrt" else scalar(self.real)(1.0) / root)
-        return self._record(f"{call(name, self.real)}({{}})", None, a)
+                return self._known(root if name == "sqrt" else self.ctype.scalar(1.0) / root)
+        return self._record(f"{self.ctype.call(name)}({{}})", None, a)
 
     def _known(self, number: Any) -> Term:
-        return Term(literal(float(number), self.real), (), number)
+        number = self.ctype.scalar(self.ctype.stored(np.asarray(number, dtype=np.float64)))
+        return Term(self.ctype.literal(float(number)), (), number)
 
     def _arithmetic(self, operation: str, form: str, ufunc: Callable[..., Any], a: Term, b: Term) -> Term:
         if a.number is not None and b.number is not None:
@@ -117,7 +107,7 @@ class CMachine:
 
 
 def elementwise(
-    run: Callable[[CMachine, Sequence[Term]], Term], arrays: Sequence[tuple[str, Shape]], shape: Shape, real: Real
+    run: Callable[[CMachine, Sequence[Term]], Term], arrays: Sequence[tuple[str, Shape]], shape: Shape, ctype: CType
 ) -> Piece:
     """The C body of a scalar program.
 
@@ -126,7 +116,7 @@ def elementwise(
         arrays: C names and shapes of what it reads.
         shape: of the result ``y``.
     """
-    machine = CMachine(real)
+    machine = CMachine(ctype)
     inputs = [Term(name, _strip(array)) for name, array in arrays]
     shape_of_result = _strip(shape)
     result = run(machine, inputs)
@@ -232,7 +222,7 @@ def _place(array: Shape, shape: Shape, axes: Sequence[tuple[int, int]], variable
     return index(terms)
 
 
-def parametric(program: Callable[..., Any], parameters: Sequence[Array], shape: Shape, real: Real) -> Piece:
+def parametric(program: Callable[..., Any], parameters: Sequence[Array], shape: Shape, ctype: CType) -> Piece:
     """The C body of program(machine, x, *weights): arrays are named x and p0, p1, ..."""
     arrays = [("x", shape), *((f"p{i}", np.shape(p)) for i, p in enumerate(parameters))]
-    return elementwise(lambda m, terms: program(m, terms[0], *map(m.parameter, terms[1:])), arrays, shape, real)
+    return elementwise(lambda m, terms: program(m, terms[0], *map(m.parameter, terms[1:])), arrays, shape, ctype)

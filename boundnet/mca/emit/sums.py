@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from boundnet.maps import BatchDenseMap, ConvMap, DenseMap, TransposedConvMap
-from boundnet.mca.emit.code import Piece, Real, Shape, index, literal, loop, nest, size_of, strides_of
+from boundnet.mca.emit.code import CType, Piece, Shape, index, loop, nest, size_of, strides_of
 from boundnet.mca.emit.windows import heads, over_window, place
 from boundnet.ops import AveragePool, BatchMatMul, Contract, Conv, ConvTranspose, Dense, Einsum, Total
 from boundnet.rounding import Array
 
 
-def dense(op: Dense | BatchMatMul, shapes: Sequence[Shape], real: Real) -> Piece:
+def dense(op: Dense | BatchMatMul, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """x (*front, *batch, n) times p0 (*batch, n, m)."""
     linear = op.linear(shapes[0])
     assert isinstance(linear, DenseMap | BatchDenseMap)
@@ -30,7 +30,7 @@ def dense(op: Dense | BatchMatMul, shapes: Sequence[Shape], real: Real) -> Piece
     return Piece(tuple(nest(loops, body)), _counted(outputs * n, outputs, op.bias))
 
 
-def conv(op: Conv, shapes: Sequence[Shape], real: Real) -> Piece:
+def conv(op: Conv, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """x (*spatial, channels) correlated with p0 (*size, cin, cout)."""
     linear = op.linear(shapes[0])
     assert isinstance(linear, ConvMap)
@@ -48,7 +48,7 @@ def conv(op: Conv, shapes: Sequence[Shape], real: Real) -> Piece:
     return Piece(tuple(lines), _counted(cells * cin * cout, size_of(linear.output_shape), op.bias))
 
 
-def conv_transpose(op: ConvTranspose, shapes: Sequence[Shape], real: Real) -> Piece:
+def conv_transpose(op: ConvTranspose, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """Gathers: every output adds what reaches it, over kernel positions in C order; p0 is (*size, cout / groups, cin)."""
     linear = op.linear(shapes[0])
     assert isinstance(linear, TransposedConvMap)
@@ -80,7 +80,7 @@ def _reached(conv: ConvMap, axis: int) -> int:
     return int(np.count_nonzero((at >= 0) & (at < conv.input_shape[axis])))
 
 
-def average_pool(op: AveragePool, shapes: Sequence[Shape], real: Real) -> Piece:
+def average_pool(op: AveragePool, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """Sum over the real cells of each window, divided by their number."""
     total, cells = op.window(shapes[0])
     conv = total.conv
@@ -94,7 +94,7 @@ def average_pool(op: AveragePool, shapes: Sequence[Shape], real: Real) -> Piece:
     return Piece(tuple(nest(heads(conv.output_shape, "c"), body)), counts)
 
 
-def product(op: Contract | Einsum, shapes: Sequence[Shape], real: Real) -> Piece:
+def product(op: Contract | Einsum, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """x0 times x1, summed over the letters of the operands that the result lacks, in the order of the first; then scaled."""
     left, right = shapes
     a, b, c = op.letters(left, right)
@@ -108,14 +108,14 @@ def product(op: Contract | Einsum, shapes: Sequence[Shape], real: Real) -> Piece
     summed = [letter for letter in a if letter not in c]
     inner = [loop(names[letter], sizes[letter]) for letter in summed]
     body = ["real sum = 0;", *nest(inner, [f"sum += x0[{at(a, left)}] * x1[{at(b, right)}];"], 0)]
-    scale = "" if op.scale == 1.0 else f" * {literal(op.scale, real)}"
+    scale = "" if op.scale == 1.0 else f" * {ctype.literal(op.scale)}"
     body.append(f"y[{at(c, output)}] = sum{scale};")
     leaves = size_of(output) * size_of([sizes[letter] for letter in summed])
     counts = Counter(add=leaves, mul=leaves + (size_of(output) if scale else 0))
     return Piece(tuple(nest([loop(names[letter], sizes[letter]) for letter in c], body)), counts)
 
 
-def total(op: Total, shapes: Sequence[Shape], real: Real) -> Piece:
+def total(op: Total, shapes: Sequence[Shape], ctype: CType) -> Piece:
     """Sum along one axis."""
     shape = shapes[0]
     outer, n, inner = size_of(shape[: op.axis]), shape[op.axis], size_of(shape[op.axis + 1 :])

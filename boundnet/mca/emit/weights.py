@@ -20,7 +20,7 @@ import zlib
 
 import numpy as np
 
-from boundnet.mca.emit.code import Real
+from boundnet.mca.emit.code import CType
 from boundnet.rounding import Array
 
 VERSION = 1
@@ -29,8 +29,9 @@ VERSION = 1
 class Weights:
     """Weights collected for one file; an array that several ops share is stored once."""
 
-    def __init__(self, real: Real) -> None:
-        self._dtype = np.dtype("<f4" if real == "float" else "<f8")
+    def __init__(self, ctype: CType) -> None:
+        self._ctype = ctype
+        self._dtype = np.dtype("<f4" if ctype.name == "float" else "<f8")
         self._parts: list[Array] = []
         self._places: dict[int, int] = {}
         self.count = 0
@@ -47,7 +48,8 @@ class Weights:
     def _values(self) -> bytes:
         # Overflow to infinity is what a cast in C does, too.
         with np.errstate(over="ignore"):
-            return b"".join(np.ascontiguousarray(part).astype(self._dtype).tobytes() for part in self._parts)
+            stored = (np.ascontiguousarray(self._ctype.stored(part)) for part in self._parts)
+            return b"".join(part.astype(self._dtype).tobytes() for part in stored)
 
     @property
     def checksum(self) -> int:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from boundnet.arithmetic import Arithmetic
 from boundnet.errors import OutputError, ToolError
 from boundnet.graph import LayerGraph
 from boundnet.mca.emit import Emitted, emit
-from boundnet.mca.emit.code import Real, size_of
+from boundnet.mca.emit.code import size_of
 from boundnet.mca.emit.text import STATIC
-from boundnet.mca.verificarlo.modes import IEEE, Mode, quiet
+from boundnet.mca.verificarlo.modes import IEEE, Mode, quiet, real_type
 from boundnet.mca.verificarlo.processes import Pool, Run
 from boundnet.mca.verificarlo.toolchain import Toolchain
 from boundnet.rounding import Array
@@ -35,9 +36,11 @@ class Build:
     """
 
     def __init__(
-        self, graph: LayerGraph, real: Real, toolchain: Toolchain, workers: int | None = None, limit: float = 600.0
-    ) -> None:
-        self.emitted: Emitted = emit(graph, real)
+        self, graph: LayerGraph, arithmetic: Arithmetic, toolchain: Toolchain, workers: int | None = None,
+        limit: float = 600.0,
+    ) -> None:  # fmt: skip
+        real, self.storage = real_type(arithmetic), arithmetic.storage
+        self.emitted: Emitted = emit(graph, real, self.storage)
         self.toolchain = toolchain
         self.pool = Pool(toolchain, workers, limit)
         self.dtype = np.dtype("<f4" if real == "float" else "<f8")
@@ -93,10 +96,10 @@ class Build:
         return counted
 
     def save(self, name: str, values: Array) -> str:
-        """``values`` rounded to the C type as file ``name`` of the folder."""
+        """``values`` rounded once to the storage format as file ``name`` of the folder."""
         try:
             with np.errstate(over="ignore"):
-                np.save(self.folder / name, np.ascontiguousarray(values).astype(self.dtype))
+                np.save(self.folder / name, np.ascontiguousarray(self.storage.round(values)).astype(self.dtype))
         except OSError as error:
             raise OutputError(f"{self.folder}: can't be written ({error.strerror or error}); set TMPDIR") from error
         return name

@@ -14,7 +14,7 @@ from boundnet.graph import LayerGraph
 from boundnet.mca.backend import Job, Sampling
 from boundnet.mca.emit.code import size_of
 from boundnet.mca.verificarlo.build import Build
-from boundnet.mca.verificarlo.modes import Mode, mode_for, real_type
+from boundnet.mca.verificarlo.modes import Mode, mode_for
 from boundnet.mca.verificarlo.processes import Run
 from boundnet.mca.verificarlo.toolchain import find
 from boundnet.rounding import Array
@@ -137,7 +137,7 @@ class VerificarloBackend:
         if not limit > 0.0:
             raise InputError(f"--timeout {limit:g}: give a number of seconds greater than 0")
         toolchain = find(job.options.get("verificarlo"), job.options.get("container"))
-        build = Build(job.graph, real_type(job.arithmetic), toolchain, job.options.get("workers"), limit)
+        build = Build(job.graph, job.arithmetic, toolchain, job.options.get("workers"), limit)
         shared = _Shared(build, len(modes))
         executed = sum(build.counted.values())
         notes = (f"Verificarlo {toolchain.version}; {executed:,} operations a sample, all of them instrumented (counted)",)
