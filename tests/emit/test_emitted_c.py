@@ -79,6 +79,8 @@ MORE: dict[str, Callable[[Draw], tuple[ops.Op, list[tuple[int, ...]]]]] = {
     "blank": lambda d: (ops.Blank((2, 2)), [(3,)]),
     "differs": lambda d: (ops.Differs(float(d.rng.choice([0.0, 0.1, 1.0]))), [(5, 2)]),
     "select": lambda d: (ops.Select(), [(2, 1), (2, 3), (2, 3)]),
+    "divide": lambda d: (ops.Divide(), [(2, 3), (1, 3)]),
+    "divide by": lambda d: (ops.DivideBy(0.3), [(2, 3)]),
     "softmax of rows": lambda d: (ops.Softmax(1), [(2, 4, 3)]),
     "log_softmax of columns": lambda d: (ops.LogSoftmax(0), [(4, 3)]),
     "total inner": lambda d: (ops.Total(1), [(2, 3, 2)]),

@@ -78,6 +78,8 @@ EMITTERS: Mapping[type[Op], Emitter] = {
     ops.Maximum: _merge,
     ops.Minimum: _merge,
     ops.AddBiased: _biased,
+    ops.Divide: _merge,
+    ops.DivideBy: _program,
 }
 """Op -> what writes it.  Exact classes: a subclass may compute something else."""
 
