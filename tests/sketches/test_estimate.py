@@ -1,0 +1,81 @@
+"""The estimate's failure probability against its formula, by simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from boundnet.philox import key_of
+from boundnet.rounding import Array
+from boundnet.sketches.cauchy import inject
+from boundnet.sketches.estimate import add_logs, estimate, log_tau
+from boundnet.sketches.sketched import Sketched
+
+TRIALS = 1 << 18
+
+
+def coins(count: int, seed: int) -> Array:
+    values = np.zeros((count, TRIALS))
+    inject(values, np.ones(TRIALS), np.ones(TRIALS), 0, 1, *key_of(seed))
+    return values
+
+
+@pytest.mark.parametrize(("count", "p"), [(4, 1e-2), (8, 1e-2), (8, 1e-3), (16, 1e-2), (16, 1e-3)])
+def test_failure_probability(count: int, p: float) -> None:
+    total, one = np.zeros(TRIALS), np.ones(TRIALS)
+    add_logs(coins(count, 11), one, np.zeros(count), one, total)
+    failed = np.mean(total < -count * log_tau(count, float(np.log(p))))
+    assert failed <= p + 5.0 * np.sqrt(p / TRIALS)
+    assert failed >= p / 30.0
+
+
+@pytest.mark.parametrize("kappa", [0.0, 2.0**-9, 0.05])
+def test_bounds_of_blurred_probes(kappa: float) -> None:
+    """Scales 1 whose probes are off by kappa, always to the worse side: no more failures than promised."""
+    count, p = 8, 1e-2
+    values = coins(count, 12)
+    blurred = np.sign(values) * np.maximum(np.abs(values) - kappa, 0.0)
+    zero = np.zeros(TRIALS)
+    radii = Sketched(blurred, zero, zero, np.full(count, kappa), log_tau(count, float(np.log(p)))).radii()
+    failed = np.mean(radii < 1.0)
+    assert failed <= p + 5.0 * np.sqrt(p / TRIALS)
+    assert failed >= p / 30.0 or kappa > 0.01
+
+
+def test_differences_of_probes() -> None:
+    """D_0 - D_k for scales that are known: 0 and 1 + 1."""
+    count, p, n = 8, 1e-2, 1 << 12
+    lost = 0
+    for seed in range(8):
+        values = np.zeros((count, n))
+        inject(values, np.ones(n), np.ones(n), 0, 1, *key_of(seed))
+        zero = np.zeros(n)
+        sketch = Sketched(values, zero, zero, np.full(count, 2.0**-9), log_tau(count, float(np.log(p))))
+        low, high = sketch.below(0)
+        assert low[0] == high[0] == 0.0
+        assert np.all(low <= 0.0)
+        lost += int(np.sum((high[1:] < 2.0) | (low[1:] > -2.0)))
+        # One symbol in all of them: differences have scale 0 but for the probes' rounding.
+        same = Sketched(np.repeat(values[:, :1], 4, axis=1), np.arange(4.0), np.zeros(4), np.full(count, 2.0**-9), sketch.log_tau)
+        low, high = same.below(1)
+        assert np.all((low <= 1.0 - np.arange(4.0)) & (high >= 1.0 - np.arange(4.0)))
+    assert lost <= 8 * n * p + 5.0 * np.sqrt(8 * n * p) * 4.0  # differences with one element are dependent
+
+
+def test_nan_and_infinity_bound_nothing() -> None:
+    for bad in (np.nan, np.inf, -np.inf):
+        values = np.ones((8, 3))
+        values[2, 1] = bad
+        zero = np.zeros(3)
+        radii = Sketched(values, zero, zero, np.full(8, 2.0**-9), 1.0).radii()
+        assert np.isinf(radii[1])
+        assert np.isfinite(radii[[0, 2]]).all()
+        total = np.zeros(3)
+        add_logs(values, np.ones(3), np.zeros(8), np.ones(3), total)
+        assert not total[1] < 1e300
+
+
+def test_estimates_are_near() -> None:
+    found = estimate(coins(64, 13) * 3.0)
+    assert abs(np.log(found / 3.0).mean()) <= 0.01
+    assert np.all(estimate(np.zeros((8, 5))) < 1e-20)
