@@ -16,7 +16,7 @@ from boundnet.rounder import Rounder
 from boundnet.rounding import Array
 from boundnet.sketches.claim import Claim
 from boundnet.sketches.prove import Note, prove
-from boundnet.sketches.settings import Settings, cost_of, settings_for
+from boundnet.sketches.settings import Settings, settings_for, smaller
 
 AUTO_LIMIT = 1 << 26
 """Largest table of affine coefficients that ``auto`` tries, in float64 values."""
@@ -24,8 +24,10 @@ EXPLICIT_LIMIT = 1 << 28
 """The same when affine forms are asked for."""
 DEEP = 1 << 21
 """Values in all tensors together from which ``auto`` goes to sketches at once."""
-ROW_WORK = 4e12
-"""Multiply-adds that a run may spend on adjoint rows."""
+SHRINK = 2.0**-10
+"""Share of a machine's radii, in binary32 or narrower, that the float64 centre's own error is promised to keep to."""
+ROW_WORK = 6e11
+"""Multiply-adds that a run may spend on adjoint rows for open decisions, times the effort asked for."""
 _CHUNK_VALUES = 1 << 22
 
 
@@ -49,16 +51,19 @@ class Runner:
         domain: ``auto``, ``interval``, ``affine`` or ``sketch``.
         seed: of the sketches' proving coins; None draws them from the operating system.
         inputs: how many inputs the claim will cover.
+        effort: factor on the work that sketches may spend on open decisions.
     """
 
     def __init__(
-        self, graph: LayerGraph, arithmetic: Arithmetic, domain: str = "auto", seed: int | None = None, inputs: int = 1
-    ) -> None:
+        self, graph: LayerGraph, arithmetic: Arithmetic, domain: str = "auto", seed: int | None = None, inputs: int = 1,
+        effort: float = 1.0,
+    ) -> None:  # fmt: skip
         self.graph = graph
         self.arithmetic = arithmetic
         self.requested = domain
         self.affine_fits = domain in ("auto", "affine")
         self.claim = Claim()
+        self.effort = effort
         self._seed, self._inputs = seed, inputs
         self._settings: Settings | None = None
         self._consumers = {name: graph.consumers(name) for name in graph.topological()}
@@ -119,10 +124,10 @@ class Runner:
             wanted: nodes of which probes are kept.
         """
         if self._settings is None:
-            self._settings = settings_for(self.graph, self._inputs)
+            self._settings = settings_for(self.graph, self._inputs, self.arithmetic.accumulate.precision > 40)
         settings = self._settings
         cast = self._cast(inputs)
-        budget = max(1000, int(ROW_WORK / cost_of(self.graph)))
+        budget = ROW_WORK * self.effort
         seed = self.claim.next_seed(self._seed)
         machine = prove(self.cast_graph, cast, self._machine, settings, wanted, budget, seed, note=note)
         self.claim.add(machine, settings)
@@ -132,7 +137,11 @@ class Runner:
         # The exact network is a conforming run in which nothing is rounded: the machine's radii hold for it.
         within = {name: t.radius for name, t in machine.trace.tensors.items()} if same else None
         seed = self.claim.next_seed(self._seed)
-        exact = prove(self.graph, inputs, self._exact, settings, wanted, budget, seed, within, note)
+        if within is not None and self.arithmetic.storage.precision <= 24:
+            settings, shrink = smaller(settings), SHRINK
+        else:
+            shrink = None
+        exact = prove(self.graph, inputs, self._exact, settings, wanted, budget, seed, within, shrink, note)
         self.claim.add(exact, settings)
         return None if exact.trace is None else Runs(machine.trace, exact.trace)
 

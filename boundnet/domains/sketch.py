@@ -35,13 +35,14 @@ class Effort:
 
     Attributes:
         undecided: elements whose screened radius left a decision open.
-        rows: adjoint rows spent on them.
+        rows: adjoint rows spent on them, ``work`` multiply-adds in all.
         skipped: those left with their screened radius because the budget was used up.
     """
 
     undecided: int = 0
     rows: int = 0
     skipped: int = 0
+    work: float = 0.0
 
 
 class SketchDomain:
@@ -49,13 +50,15 @@ class SketchDomain:
 
     Args:
         key: seed of the first run's coins.
-        budget: most adjoint rows.
+        budget: multiply-adds that adjoint rows may take.
         within: radii that are known to hold already, by node: then no probes are needed.
+        widen: further factor on every promise.
+        shrink: promise this share of ``within`` instead of relying on all of it.
     """
 
     def __init__(
-        self, graph: LayerGraph, settings: Settings, key: int, budget: int, within: Mapping[str, Array] | None = None,
-        widen: float = 1.0,
+        self, graph: LayerGraph, settings: Settings, key: int, budget: float, within: Mapping[str, Array] | None = None,
+        widen: float = 1.0, shrink: float | None = None,
     ) -> None:  # fmt: skip
         self.plan = Plan(graph)
         self.limits: dict[str, Array] = {}
@@ -64,7 +67,9 @@ class SketchDomain:
         self._settings = settings
         self._budget = budget
         self._within = within
-        self._factor = settings.factor * widen
+        self._factor, self._least = settings.factor * widen, settings.least
+        self._shrink = shrink
+        self._spread: dict[str, Array] = {}
         self._probes = Probes(self.plan, settings.screening, SCREENING, key)
         self._order = graph.topological()
         self._trace: Trace | None = None
@@ -83,30 +88,57 @@ class SketchDomain:
         carried = bool(plan.links[name])
         if carried:
             known = self._within
-            radius = self._screen(name, interval) if known is None else np.minimum(interval, known[name])
+            if known is None:
+                radius = self._screen(name, interval, Tensor(centre, interval, local.zero))
+            else:
+                radius = np.minimum(interval, known[name] * (self._shrink or 1.0))
         radius = _settled(np.where(np.isfinite(centre), radius, np.inf), local)
         plan.radius[name] = radius
         screened = radius
         if carried and np.isfinite(plan.known(name)).all():
             radius = self._decide(name, local, centre, radius)
         plan.radius[name] = radius
-        if self._within is None:
+        if self._within is None or self._shrink is not None:
             by_probes = (radius < interval) & (radius == screened)
             if by_probes.any():
                 self.limits[name] = np.where(by_probes, radius, np.inf)
+        if self._within is None:
             self._probes.forget(name)
         return radius
 
-    def _screen(self, name: str, interval: Array) -> Array:
-        """A promise: the estimate times a factor, where that is below the interval."""
+    def _screen(self, name: str, interval: Array, here: Tensor) -> Array:
+        """A promise: the estimate times a factor, where that is below the interval; less where that decides a reader."""
+        plan = self.plan
         self._probes.advance(name)
-        if name in self.plan.chained:
-            return interval  # as sharp as what entered
-        spread = estimate(self._probes.value(name))
-        known = self.plan.known(name)
+        if name in plan.chained:
+            ((source, linear),) = plan.links[name]
+            spread = linear.absolute(self._spread[source])
+        else:
+            spread = estimate(self._probes.value(name))
+        self._spread[name] = spread
+        for source in plan.graph.inputs_of(name):
+            if plan.consumers[source] == 1:
+                self._spread.pop(source, None)
+        known = plan.known(name)
         # Not below a fraction of what is known anyway: the probes' own rounding is measured against that too.
-        loose = up(known + np.maximum(self._factor * spread, FRACTION * known), 4)
-        return np.where(loose < interval, loose, interval)
+        floor = FRACTION * known
+        loose = up(known + np.maximum(self._factor * spread, floor), 4)
+        least = up(known + np.maximum(self._least * spread, floor), 4)
+        # A chain is as sharp as what entered, but for promises that decide.
+        radius = interval if name in plan.chained else np.minimum(loose, interval)
+        for clear in self._clearances(name, here):
+            radius = np.where((radius > clear) & (clear >= least), clear, radius)
+        return radius
+
+    def _clearances(self, name: str, here: Tensor) -> list[Array]:
+        found = []
+        for reader in self._graph.readers(name):
+            sources = self._graph.inputs_of(reader)
+            if len(sources) == 1:
+                (clear,) = self._graph.op(reader).clearance(here)
+                if clear is not None:
+                    found.append(clear)
+        return found
 
     def _decide(self, name: str, local: Local, centre: Array, radius: Array) -> Array:
         """Exact radii where a reader's decision is open."""
@@ -115,16 +147,15 @@ class SketchDomain:
             return radius
         elements = np.flatnonzero(open_.reshape(-1))
         self.effort.undecided += len(elements)
-        allowed = max(0, self._budget - self.effort.rows)
-        if len(elements) > allowed:
-            self.effort.skipped += len(elements) - allowed
-            # The widest strips first: they inject most.
-            slack = (radius - np.abs(centre)).reshape(-1)[elements]
-            elements = np.sort(elements[np.argsort(-slack)[:allowed]])
+        # The widest strips first: they inject most.
+        slack = (radius - np.abs(centre)).reshape(-1)[elements]
+        elements = elements[np.argsort(-slack, kind="stable")]
+        elements, exact, work = exact_radii(self.plan, self._order, name, elements, self._budget - self.effort.work)
+        self.effort.work += work
+        self.effort.rows += len(elements)
+        self.effort.skipped += int(open_.sum()) - len(elements)
         if len(elements) == 0:
             return radius
-        self.effort.rows += len(elements)
-        exact = exact_radii(self.plan, self._order, name, elements)
         flat = radius.reshape(-1).copy()
         flat[elements] = np.minimum(flat[elements], exact)
         return _settled(flat.reshape(radius.shape), local)

@@ -125,6 +125,10 @@ def _(linear: Structural, region: Region) -> Cropped:
     if region == whole(linear.output_shape):
         return _uncropped(linear)
     index = cut(linear.index, region)
+    boxed = _as_box(index, linear.input_shape)
+    if boxed is not None:
+        inner, source = boxed
+        return _Place(inner, shape_of(region), shape_of(source)), source, region
     small, source = _gather(index, linear.input_shape)
     return _Gather(small, shape_of(source)), source, region
 
@@ -156,6 +160,47 @@ def _gather(index: npt.NDArray[np.int64], shape: Shape) -> tuple[npt.NDArray[np.
     region = tuple((int(p.min()), int(p.max()) + 1) for p in places)
     moved = np.ravel_multi_index([p - start for p, (start, _) in zip(places, region, strict=True)], shape_of(region))
     return np.where(used, moved, -1), region
+
+
+def _as_box(index: npt.NDArray[np.int64], shape: Shape) -> tuple[Region, Region] | None:
+    """The box of outputs that copies a box of inputs element by element, and that box: padding, cropping; else None."""
+    used = index >= 0
+    if index.ndim != len(shape) or not used.any():
+        return None
+    inner = []
+    for axis in range(index.ndim):
+        along = np.flatnonzero(used.any(axis=tuple(a for a in range(index.ndim) if a != axis)))
+        inner.append((int(along[0]), int(along[-1]) + 1))
+    part = cut(index, tuple(inner))
+    start = np.unravel_index(int(part.flat[0]), shape) if part.flat[0] >= 0 else None
+    if start is None:
+        return None
+    source = tuple((int(s), int(s) + n) for s, n in zip(start, part.shape, strict=True))
+    if any(stop > n for (_, stop), n in zip(source, shape, strict=True)):
+        return None
+    strides = [int(np.prod(shape[axis + 1 :], dtype=np.int64)) for axis in range(len(shape))]
+    expected = sum(
+        (np.arange(s, e) * step).reshape([-1 if a == axis else 1 for a in range(len(shape))])
+        for axis, ((s, e), step) in enumerate(zip(source, strides, strict=True))
+    )
+    return (tuple(inner), source) if np.array_equal(part, np.broadcast_to(expected, part.shape)) else None
+
+
+class _Place(LinearMap):
+    """y = x on a box of the output, zero elsewhere."""
+
+    def __init__(self, inner: Region, output_shape: Shape, input_shape: Shape) -> None:
+        self.inner, self.output_shape, self.input_shape = inner, output_shape, input_shape
+        self.fan_in = self.fan_out = 0
+
+    def apply(self, x: Array) -> Array:
+        return embed(x, self.inner, whole(self.output_shape))
+
+    def transpose(self, y: Array) -> Array:
+        return cut(y, self.inner)
+
+    def absolute(self, e: Array) -> Array:
+        return self.apply(e)
 
 
 class _Gather(LinearMap):

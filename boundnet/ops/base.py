@@ -115,6 +115,10 @@ class Op(ABC):
         """
         return (None,) * len(xs)
 
+    def clearance(self, *xs: Tensor) -> tuple[Array | None, ...]:
+        """For each input, radii below which :meth:`undecided` finds nothing open, None where no such bound is known."""
+        return (None,) * len(xs)
+
     def parameters(self) -> tuple[Array, ...]:
         """Stored weights."""
         return ()

@@ -221,6 +221,10 @@ class Activation(_Parametric):
         pieces = self.function.pieces
         return (None if pieces is None else _astride(xs[0], pieces.breaks),)
 
+    def clearance(self, *xs: Tensor) -> tuple[Array | None, ...]:
+        pieces = self.function.pieces
+        return (None if pieces is None else _distance(xs[0].centre, pieces.breaks),)
+
     def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
         box = Box.around(xs[0].centre, xs[0].radius)
         with np.errstate(invalid="ignore"):
@@ -264,6 +268,9 @@ class PReLU(_Parametric):
     def undecided(self, *xs: Tensor) -> tuple[Mask | None, ...]:
         return (_astride(xs[0], ((0.0, 0.0),)),)
 
+    def clearance(self, *xs: Tensor) -> tuple[Array | None, ...]:
+        return (_distance(xs[0].centre, ((0.0, 0.0),)),)
+
     def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
         slope = np.maximum(1.0, np.abs(self.alpha))
         with np.errstate(invalid="ignore"):
@@ -277,3 +284,10 @@ def _astride(x: Tensor, breaks: tuple[tuple[float, float], ...]) -> Mask:
     for left, right in breaks:
         found |= (box.lo < right) & (box.hi > left)
     return found & (x.radius > 0.0)
+
+
+def _distance(centre: Array, breaks: tuple[tuple[float, float], ...]) -> Array:
+    """Distance to the nearest breakpoint, rounded down."""
+    apart = [np.maximum(np.maximum(left - centre, centre - right), 0.0) for left, right in breaks]
+    nearest: Array = np.minimum.reduce(apart) if apart else np.full(centre.shape, np.inf)
+    return nearest * (1.0 - 2.0**-40)

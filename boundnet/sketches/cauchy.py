@@ -50,21 +50,29 @@ def _again(high: np.uint32, low: np.uint32, a: np.uint32, b: np.uint32) -> float
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _toss(row: Array, scale: Array, noise: Array, high: Any, low: Any) -> np.uint32:
-    """row = row * scale + noise * coins; returns the smallest high word.  No other reduction: this loop must vectorise."""
+def _toss(row: Array, scale: Array, noise: Array, before: Array, high: Any, low: Any) -> np.uint32:
+    """row = row * scale + noise * coins, before = max(before, |row|); returns the smallest high word.
+
+    No other reduction: this loop must vectorise.
+    """
     rare = np.uint32(0xFFFFFFFF)
     for j in range(len(row)):
         rare = min(rare, high[j])
+        size = abs(row[j])
+        before[j] = size if not size <= before[j] else before[j]
         row[j] = row[j] * scale[j] + noise[j] * _coin(_uniform(high[j], low[j]), low[j])
     return rare
 
 
 @numba.njit(cache=True, parallel=True, error_model="numpy")
-def inject(probes: Array, scale: Array, noise: Array, first: int, stream: int, k0: np.uint32, k1: np.uint32) -> float:
+def inject(
+    probes: Array, scale: Array, noise: Array, before: Array, first: int, stream: int, k0: np.uint32, k1: np.uint32
+) -> float:
     """probes = probes * scale + noise * coins in place; returns the largest |coin|.
 
     Args:
         probes: (K, n), K even; scale, noise: (n,), noise finite and nonnegative.
+        before: (n,) raised to the largest |probe| that was there.
         first: number of the first probe (even): a coin depends on its probe, element, stream and key alone.
         stream: number of the node, below 2**31.
     """
@@ -82,7 +90,7 @@ def inject(probes: Array, scale: Array, noise: Array, first: int, stream: int, k
             philox_run(at & _LOW, stop - start, at >> _HALF, pair, c3, k0, k1, words)
             for odd in range(2):
                 high, low = words[2 * odd], words[2 * odd + 1]
-                rare = _toss(probes[k + odd, start:stop], scale[start:stop], noise[start:stop], high, low)
+                rare = _toss(probes[k + odd, start:stop], scale[start:stop], noise[start:stop], before[start:stop], high, low)
                 # 1 / tan x <= 1 / x.
                 most = max(most, 4.0 / math.pi * 4294967296.0 / max(float(rare), 0.25))
                 if rare < _RARE:
@@ -107,3 +115,19 @@ def coin_error(largest: float) -> float:
     """
     drawn_again = 2.0**-123 * largest * largest
     return 2.0**-20 + drawn_again + 2.0**-48 * largest
+
+
+@numba.njit(cache=True, parallel=True, error_model="numpy")
+def largest_of(probes: Array) -> Array:
+    """Largest |probe| of each element, NaN kept: (K, n) -> (n,)."""
+    count, n = probes.shape
+    found = np.zeros(n)
+    block = 2048
+    for b in numba.prange((n + block - 1) // block):
+        start, stop = b * block, min(n, (b + 1) * block)
+        for k in range(count):
+            row, most = probes[k, start:stop], found[start:stop]
+            for j in range(stop - start):
+                size = abs(row[j])
+                most[j] = size if not size <= most[j] else most[j]
+    return found

@@ -22,7 +22,7 @@ from boundnet.sketches.sketched import Sketched
 
 KAPPA = 2.0**-9
 """Share of a radius that the probes' own rounding is assumed to stay below; chunks that exceed it are run again."""
-MOST_REPAIRS = 512
+MOST_REPAIRS = 4096
 """Promises that probes could not confirm and that rows are asked about, before a run is given up."""
 
 
@@ -75,8 +75,8 @@ def certify(
             if plan.links.get(name):
                 probes.advance(name)
                 if name in allowed:
-                    value = probes.value(name).reshape(size, -1)
-                    add_logs(value, allowed[name], np.full(size, kappa), spread[name], logs[name])
+                    value, scale = probes.raw(name)
+                    add_logs(value, _before(allowed[name], scale), np.full(size, kappa), spread[name], logs[name])
                 if name in kept:
                     held[name] = probes.value(name).reshape(size, -1).copy()
             probes.forget(name)
@@ -105,12 +105,20 @@ def certify(
         return Certificate(False, checks, 0, kappa, {})
     for name, elements in failed.items():
         if len(elements):
-            exact = exact_radii(plan, order, name, elements)
+            _, exact, _ = exact_radii(plan, order, name, elements)
             if not np.all(exact <= limits[name].reshape(-1)[elements]):
                 return Certificate(False, checks, 0, kappa, {})
     sketches = {name: _sketched(plan, name, np.concatenate(parts), kappas, settings) for name, parts in kept.items()}
     outputs = sum(4 * s.probes.shape[1] for s in sketches.values())
     return Certificate(True, checks + outputs, repairs, kappa, sketches)
+
+
+def _before(limit: Array, scale: Array | None) -> Array:
+    """The limit of probes that are still to be multiplied by ``scale``, rounded down; inf where they vanish."""
+    if scale is None:
+        return limit
+    with np.errstate(divide="ignore"):
+        return np.where(scale == 0.0, np.inf, np.maximum(limit / np.abs(scale) * (1.0 - 2.0**-48), 2.0**-1000))
 
 
 def _beside(plan: Plan, name: str) -> Array:

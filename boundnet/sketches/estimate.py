@@ -38,7 +38,7 @@ def log_tau(probes: int, log_p: float) -> float:
     return best * (1.0 + 1e-12) + 1e-12
 
 
-def scatter(probes: int, deviations: float) -> float:
+def scatter(probes: float, deviations: float) -> float:
     """Factor between two independent estimates of one scale that ``deviations`` standard deviations allow."""
     return math.exp(deviations * math.pi / 2.0 * math.sqrt(2.0 / probes))
 

@@ -7,7 +7,7 @@ import numpy as np
 from boundnet.maps import Diagonal, LinearMap, WeightedSelect
 from boundnet.philox import key_of
 from boundnet.rounding import Array, gamma, up
-from boundnet.sketches.cauchy import coin_error, inject
+from boundnet.sketches.cauchy import coin_error, inject, largest_of
 from boundnet.sketches.plan import Plan
 
 
@@ -55,7 +55,8 @@ class Probes:
             moved = linear.apply(value)
             if self._measure and (linear.fan_in or not alone):
                 terms = gamma(linear.fan_in + len(links))
-                error = error + terms * linear.absolute(np.abs(value).max(axis=0)) * (_inexact(linear) if alone else 1.0)
+                largest = largest_of(value.reshape(self._count, -1)).reshape(value.shape[1:])
+                error = error + terms * linear.absolute(largest) * (_inexact(linear) if alone else 1.0)
             if total is None:
                 # Coins are added in place: neither to what others read as well nor to the copy of a strided view.
                 total = np.ascontiguousarray(moved)
@@ -68,41 +69,53 @@ class Probes:
         if self._measure:
             self._compare("links", error, plan.noise[name])
 
+    def raw(self, name: str) -> tuple[Array, Array | None]:
+        """(K, n) probes and the (n,) factors, None for ones, that turn them into those of the node's named part.
+
+        Symbols that get names at the node are not in them.
+        """
+        scale = self._scales.get(name)
+        flat = self._values[name].reshape(self._count, -1)
+        return flat, None if scale is None else np.broadcast_to(scale, self._values[name].shape[1:]).reshape(-1)
+
     def value(self, name: str) -> Array:
-        """Probes of the node's named part, (K, 1, *shape), without symbols that get names at it."""
-        if name in self._scales:
-            scale = self._scales.pop(name)
-            old = self._values[name]
-            if self._measure:
-                self._compare("slopes", self._rounded(name, scale, old), self._plan.noise[name])
-            self._values[name] = old * scale
-        return self._values[name]
+        """Probes of the node's named part, (K, 1, *shape)."""
+        scale = self._scales.get(name)
+        if scale is None:
+            return self._values[name]
+        if self._measure:
+            before = largest_of(self._values[name].reshape(self._count, -1))
+            self._scaled("slopes", name, scale, before, self._plan.noise[name])
+        return self._values[name] * scale
 
     def _named(self, name: str) -> Array:
         """Probes with the node's own symbols added, once."""
-        plan = self._plan
-        noise = plan.named.get(name)
-        if noise is None or name in self._tossed:
+        noise = self._plan.named.get(name)
+        if name in self._tossed:
+            return self._values[name]
+        if noise is None:
             return self.value(name)
         self._tossed.add(name)
-        shape = noise.shape
         scale = self._scales.pop(name, None)
         value = self._values.get(name)
         if value is None:
-            value = np.zeros((self._count, *shape))
+            value = np.zeros((self._count, *noise.shape))
+        before = np.zeros(noise.size)
+        factors = np.ones(noise.shape) if scale is None else scale
+        largest = inject(
+            value.reshape(self._count, -1), np.ascontiguousarray(factors).reshape(-1), np.ascontiguousarray(noise).reshape(-1),
+            before, self._first, self._number[name], *self._key,
+        )  # fmt: skip
         if scale is not None and self._measure:
-            self._compare("named slopes", self._rounded(name, scale, value), noise)
-        flat = np.ones(shape) if scale is None else scale
-        largest = inject(value.reshape(self._count, -1), np.ascontiguousarray(flat).reshape(-1),
-                         np.ascontiguousarray(noise).reshape(-1), self._first, self._number[name], *self._key)  # fmt: skip
+            self._scaled("named slopes", name, scale, before, noise)
         self._kappas["coins"] = max(self._kappas["coins"], coin_error(largest))
         self._values[name] = value
         return value
 
-    def _rounded(self, name: str, scale: Array, value: Array) -> Array:
-        """Error of a chain's product of slopes, applied and added to."""
-        error: Array = gamma(self._lengths[name] + 2) * np.abs(scale) * np.abs(value).max(axis=0)
-        return error
+    def _scaled(self, kind: str, name: str, scale: Array, before: Array, noise: Array) -> None:
+        """Rounding of a chain's product of slopes, applied and added to."""
+        error = gamma(self._lengths[name] + 2) * np.abs(scale).reshape(-1) * before
+        self._compare(kind, error, np.broadcast_to(noise, scale.shape).reshape(-1))
 
     def _compare(self, kind: str, error: Array, noise: Array) -> None:
         """kappa: largest ratio of the probes' own rounding to the noise that is there anyway."""

@@ -40,22 +40,25 @@ class Proof:
 
 
 def prove(
-    graph: LayerGraph, inputs: Sequence[Array], rounder: Rounder, settings: Settings, wanted: Collection[str], budget: int,
-    seed: int | None = None, within: Mapping[str, Array] | None = None, note: Note | None = None,
+    graph: LayerGraph, inputs: Sequence[Array], rounder: Rounder, settings: Settings, wanted: Collection[str], budget: float,
+    seed: int | None = None, within: Mapping[str, Array] | None = None, shrink: float | None = None,
+    note: Note | None = None,
 ) -> Proof:  # fmt: skip
     """Bound the deviations of one input's run.
 
     Args:
         inputs: one (1, *shape) float64 array for each Input node.
         wanted: nodes to keep probes of.
-        budget: most adjoint rows spent on open decisions.
+        budget: multiply-adds that adjoint rows for open decisions may take.
         seed: of the proving coins; None draws one from the operating system after the plan is frozen.
-        within: radii that hold already (the exact network's, inside a machine's run of the same graph): nothing to check.
+        within: radii that hold already (the exact network's, inside a machine's run of the same graph).
+        shrink: promise this share of them, which fewer probes can check; otherwise there is nothing to check.
         note: called with (stage, done, total).
     """
     nodes = len(graph.topological())
     for attempt in range(TRIES):
-        domain = SketchDomain(graph, settings, SCREENING_KEY + attempt, budget, within, WIDEN**attempt)
+        share = None if shrink is None else shrink ** (1.0 / (1 + attempt))
+        domain = SketchDomain(graph, settings, SCREENING_KEY + attempt, budget, within, WIDEN**attempt, share)
         done = 0
 
         def tick(_: str) -> None:

@@ -7,7 +7,6 @@ everything that they read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,13 +132,28 @@ def weigh(rows: Array, noise: Array) -> Array:
     return np.where(np.isnan(total), np.inf, total)
 
 
-def exact_radii(plan: Plan, order: list[str], node: str, elements: Elements) -> Array:
-    """Radii of the flat ``elements`` of ``node`` from the coefficients of all symbols: (len(elements),)."""
-    shape = plan.radius[node].shape[1:] if node in plan.radius else plan.noise[node].shape[1:]
-    found = np.empty(len(elements))
+def exact_radii(
+    plan: Plan, order: list[str], node: str, elements: Elements, budget: float = np.inf
+) -> tuple[Elements, Array, float]:
+    """Radii of the flat ``elements`` of ``node`` from the coefficients of all symbols.
+
+    Args:
+        budget: multiply-adds to spend; where it is too small for all, the first elements are served.
+
+    Returns:
+        (the elements served, their radii, multiply-adds spent).
+    """
+    shape = plan.noise[node].shape[1:]
     known = np.broadcast_to(plan.known(node), (1, *shape)).reshape(-1)
     order = order[: order.index(node) + 1]
-    for part, region in _tiles(elements, shape):
+    parts, work = _tiles(plan, order, node, elements, shape)
+    if work > budget:
+        elements = elements[: int(len(elements) * max(budget, 0.0) / work)]
+        if len(elements) == 0:
+            return elements, np.zeros(0), 0.0
+        parts, work = _tiles(plan, order, node, elements, shape)
+    found = np.empty(len(elements))
+    for part, region in parts:
         cone = cone_of(plan, order, node, region)
         step = max(1, ROW_VALUES // max(1, cone.largest))
         for start in range(0, len(part), step):
@@ -149,24 +163,51 @@ def exact_radii(plan: Plan, order: list[str], node: str, elements: Elements) -> 
             where: Any = (np.arange(len(chosen)), *(p - low for p, (low, _) in zip(places, region, strict=True)))
             rows[where] = 1.0
             found[chosen] = up(rows_through(plan, cone, rows) + known[elements[chosen]], 2)
-    return np.where(np.isnan(found), np.inf, found)
+    return elements, np.where(np.isnan(found), np.inf, found), work
 
 
-def _tiles(elements: Elements, shape: tuple[int, ...]) -> Iterator[tuple[npt.NDArray[np.int64], Region]]:
-    """Positions in ``elements`` grouped by spatial neighbourhood, each with the box that holds them."""
+Part = tuple[npt.NDArray[np.int64], Region]
+
+
+def _tiles(plan: Plan, order: list[str], node: str, elements: Elements, shape: tuple[int, ...]) -> tuple[list[Part], float]:
+    """Positions in ``elements`` grouped by neighbourhood, each with the box that holds them, and the work they take.
+
+    Small tiles keep receptive fields small, large ones share a pass: the size with the least estimated work is taken.
+    """
+    everything = [(np.arange(len(elements)), whole(shape))]
     if len(shape) < 2:
-        yield np.arange(len(elements)), whole(shape)
-        return
+        return everything, _work(plan, order, node, whole(shape), len(elements))
     places = np.unravel_index(elements, shape)
-    tile = max(1, max(shape[:-1]) // TILES)
+    best, least = everything, _work(plan, order, node, whole(shape), len(elements))
+    tile = max(shape[:-1]) // 2
+    while tile >= 1:
+        parts = _grouped(places, shape, tile)
+        middle = tuple(((n - min(tile, n)) // 2, (n - min(tile, n)) // 2 + min(tile, n)) for n in shape[:-1])
+        each = _work(plan, order, node, (*middle, (0, shape[-1])), 1.0)
+        work = len(elements) * each + (len(parts) - 1) * PASS_WORK
+        if work < least:
+            best, least = parts, work
+        tile //= 2
+    return best, least
+
+
+def _work(plan: Plan, order: list[str], node: str, region: Region, rows: float) -> float:
+    """Multiply-adds of one pass of ``rows`` rows from ``region``, its overhead included."""
+    cone = cone_of(plan, order, node, region)
+    return PASS_WORK + rows * sum(size_of(step.inputs) * min(step.linear.fan_out, 4096) for step in cone.steps)
+
+
+def _grouped(places: tuple[Elements, ...], shape: tuple[int, ...], tile: int) -> list[Part]:
     keys = np.stack([p // tile for p in places[:-1]], axis=1)
     _, group = np.unique(keys, axis=0, return_inverse=True)
-    group = group.reshape(-1)
-    for g in range(int(group.max(initial=-1)) + 1):
-        part = np.flatnonzero(group == g)
+    order = np.argsort(group.reshape(-1), kind="stable")
+    bounds = np.flatnonzero(np.diff(group.reshape(-1)[order])) + 1
+    parts = []
+    for part in np.split(order, bounds):
         spatial = tuple((int(p[part].min()), int(p[part].max()) + 1) for p in places[:-1])
-        yield part, (*spatial, (0, shape[-1]))
+        parts.append((part, (*spatial, (0, shape[-1]))))
+    return parts
 
 
-TILES = 8
-"""Tiles along the longest axis: small receptive fields stay small, deep ones still share their pass."""
+PASS_WORK = 1e8
+"""What a pass costs beside its arithmetic, in multiply-adds: maps to crop and calls to make."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,10 +41,21 @@ class Settings:
         return log_tau(self.checking, self.log_p)
 
     @property
+    def least(self) -> float:
+        """Factor at which most promises are confirmed; rows repair the others."""
+        both = 2.0 / (1.0 / self.screening + 1.0 / self.checking)
+        return float(np.exp(self.log_tau)) * scatter(both, 1.0)
+
+    @property
     def factor(self) -> float:
         """tau, times what two estimates may differ by."""
         both = 2.0 / (1.0 / self.screening + 1.0 / self.checking)
-        return float(np.exp(self.log_tau)) * scatter(both, DEVIATIONS)  # type: ignore[arg-type]
+        return float(np.exp(self.log_tau)) * scatter(both, DEVIATIONS)
+
+
+def smaller(settings: Settings) -> Settings:
+    """Few probes for promises that are wide by orders of magnitude."""
+    return replace(settings, checking=32, chunk=min(settings.chunk, 16))
 
 
 def cost_of(graph: LayerGraph) -> float:
@@ -66,11 +77,12 @@ def curved(graph: LayerGraph) -> bool:
     )
 
 
-def settings_for(graph: LayerGraph, inputs: int) -> Settings:
+def settings_for(graph: LayerGraph, inputs: int, precise: bool = False) -> Settings:
     """Settings that keep the whole claim's failure probability below ``CLAIM``.
 
     Args:
         inputs: how many inputs the claim covers.
+        precise: whether roundings are so small that hardly a decision is open even with wide radii: fewer probes do.
     """
     smooth = curved(graph)
     sizes = [int(np.prod(graph.shape(name), dtype=np.int64)) for name in graph.topological()]
@@ -78,9 +90,11 @@ def settings_for(graph: LayerGraph, inputs: int) -> Settings:
     # Four for each output and each logit.
     checks = (sum(sizes) + 8 * sum(int(np.prod(graph.shape(o))) for o in graph.outputs) + 1) * runs * TRIES * max(inputs, 1)
     largest = max(sizes)
-    screening = 32 if largest > LARGE else 64
-    checking = 512 if smooth else 256
+    if precise:
+        screening, checking = 16, 64
+    else:
+        screening, checking = 64, 512 if smooth else 256
     if largest > LARGE:
-        checking //= 2
+        screening //= 2
     chunk = max(4, min(16, (1 << 25) // largest // 2 * 2))
     return Settings(screening, checking, chunk, float(np.log(CLAIM / checks)))
