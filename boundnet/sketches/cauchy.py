@@ -90,7 +90,8 @@ def inject(
             philox_run(at & _LOW, stop - start, at >> _HALF, pair, c3, k0, k1, words)
             for odd in range(2):
                 high, low = words[2 * odd], words[2 * odd + 1]
-                rare = _toss(probes[k + odd, start:stop], scale[start:stop], noise[start:stop], before[start:stop], high, low)
+                row, most_before = probes[k + odd, start:stop], before[start:stop]
+                rare = _toss(row, scale[start:stop], noise[start:stop], most_before, high, low)
                 # 1 / tan x <= 1 / x.
                 most = max(most, 4.0 / math.pi * 4294967296.0 / max(float(rare), 0.25))
                 if rare < _RARE:
@@ -99,9 +100,9 @@ def inject(
                             i = start + j
                             redrawn = np.uint32(i >> 32) | np.uint32(0x40000000 if odd == 0 else 0x80000000)
                             x = philox4x32(np.uint32(i & 0xFFFFFFFF), redrawn, pair, c3, k0, k1)
-                            before = _coin(_uniform(high[j], low[j]), low[j])
+                            drawn = _coin(_uniform(high[j], low[j]), low[j])
                             coin = _coin(_again(high[j], low[j], x[0], x[1]), low[j])
-                            probes[k + odd, i] += noise[i] * (coin - before)
+                            probes[k + odd, i] += noise[i] * (coin - drawn)
                             most = max(most, abs(coin))
         largest[b] = most
     return float(largest.max())

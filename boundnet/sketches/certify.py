@@ -118,7 +118,7 @@ def _before(limit: Array, scale: Array | None) -> Array:
     if scale is None:
         return limit
     with np.errstate(divide="ignore"):
-        return np.where(scale == 0.0, np.inf, np.maximum(limit / np.abs(scale) * (1.0 - 2.0**-48), 2.0**-1000))
+        return np.where(scale == 0.0, np.inf, np.maximum(limit / np.abs(scale) * (1.0 - 2.0**-44), 2.0**-1000))
 
 
 def _beside(plan: Plan, name: str) -> Array:

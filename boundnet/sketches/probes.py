@@ -102,10 +102,9 @@ class Probes:
             value = np.zeros((self._count, *noise.shape))
         before = np.zeros(noise.size)
         factors = np.ones(noise.shape) if scale is None else scale
-        largest = inject(
-            value.reshape(self._count, -1), np.ascontiguousarray(factors).reshape(-1), np.ascontiguousarray(noise).reshape(-1),
-            before, self._first, self._number[name], *self._key,
-        )  # fmt: skip
+        flat, scales, sizes = value.reshape(self._count, -1), factors.reshape(-1), np.ascontiguousarray(noise).reshape(-1)
+        number, key = self._number[name], self._key
+        largest = inject(flat, np.ascontiguousarray(scales), sizes, before, self._first, number, *key)
         if scale is not None and self._measure:
             self._scaled("named slopes", name, scale, before, noise)
         self._kappas["coins"] = max(self._kappas["coins"], coin_error(largest))
