@@ -17,6 +17,10 @@ from boundnet.ops.base import Local
 from boundnet.rounding import Array, gamma, raise_tiny, up
 
 
+_LARGE = 1 << 20
+"""Values from which a compiled pass pays for its own loading."""
+
+
 @dataclass(frozen=True)
 class Adjoint:
     """Bounds of rows, (R, N), and where they come from.
@@ -54,20 +58,21 @@ def adjoint(trace: Trace, node: str, rows: Array) -> Adjoint:
             if name not in pending:
                 continue
             row = pending.pop(name)
-            size = raise_tiny(np.abs(row))
             local = trace.locals.get(name)
             if local is None:
-                rounding[name] = _weigh(size, trace.tensors[name].radius)
+                rounding[name] = _weigh(row, trace.tensors[name].radius)
                 continue
-            rounding[name] = _weigh(size, np.where(local.overflow, np.inf, local.rounding))
-            missed = _slack(trace, name, local)
+            rounding[name] = _weigh(row, np.where(local.overflow, np.inf, local.rounding))
+            if name not in trace.slack:
+                trace.slack[name] = _slack(trace, name, local)
+            missed = trace.slack[name]
             if local.strip is not None:
                 missed = up(missed + local.strip, 1)
-            linearisation[name] = _weigh(size, np.broadcast_to(missed, size.shape[1:]))
+            linearisation[name] = _weigh(row, np.broadcast_to(missed, row.shape[1:]))
             strips = strips + linearisation[name]
             if local.shift is not None:
                 shifts = shifts + (row * local.shift).sum(axis=tuple(range(2, row.ndim)))
-                moved = _weigh(size, np.abs(local.shift))
+                moved = _weigh(row, np.abs(local.shift))
                 shift_sizes = shift_sizes + moved
                 terms += int(np.prod(row.shape[2:])) + 2
                 linearisation[name] = linearisation[name] + moved
@@ -92,10 +97,16 @@ def _slack(trace: Trace, name: str, local: Local) -> Array:
     return up(total, len(local.maps) + 2)
 
 
-def _weigh(size: Array, noise: Array) -> Array:
+def _weigh(row: Array, noise: Array) -> Array:
     """sum |J| noise over all elements, rounded up: (R, N)."""
-    rows, samples = size.shape[:2]
-    flat = raise_tiny(np.asarray(np.broadcast_to(noise, size.shape[1:]))).reshape(samples, -1)
+    rows, samples = row.shape[:2]
+    flat = raise_tiny(np.ascontiguousarray(np.broadcast_to(noise, row.shape[1:]))).reshape(samples, -1)
+    if row.size >= _LARGE:
+        from boundnet.sketches.rows import weigh
+
+        parts = [weigh(row[:, n].reshape(rows, -1), flat[n]) for n in range(samples)]
+        return np.stack(parts, axis=1)
+    size = raise_tiny(np.abs(row))
     total: Array = np.einsum("rnk,nk->rn", size.reshape(rows, samples, -1), flat)
     return up(np.where(np.isnan(total), np.inf, total), flat.shape[1] + 1)
 

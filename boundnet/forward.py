@@ -18,13 +18,17 @@ from boundnet.sketches.sketched import Sketched
 
 @dataclass(frozen=True)
 class Trace:
-    """What a forward pass knows: a tensor for every node, a local form for every op, and of some nodes the probes."""
+    """What a forward pass knows: a tensor for every node, a local form for every op, and of some nodes the probes.
+
+    ``slack`` keeps what :mod:`boundnet.adjoint` adds to each op for its own rounding, the same for all rows.
+    """
 
     graph: LayerGraph
     tensors: dict[str, Tensor]
     locals: dict[str, Local]
     overflow: dict[str, bool] = field(default_factory=dict)
     sketches: dict[str, Sketched] = field(default_factory=dict)
+    slack: dict[str, Array] = field(default_factory=dict)
 
     @property
     def samples(self) -> int:

@@ -27,7 +27,7 @@ MOST_ROWS = 2048
 """Outputs with more elements are bounded by the forward pass alone."""
 ROW_WORK = 1e11
 """Multiply-adds of adjoint rows for a node's elements and pairs from which probes serve instead, where there are any."""
-RIVALS = 12
+RIVALS = 6
 """Rivals of the predicted class that get rows of their own then: those the probes leave closest."""
 _ROW_VALUES = 1 << 24
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from boundnet.domains.sketch import Effort, SketchDomain
 from boundnet.forward import Trace, forward
 from boundnet.graph import LayerGraph
+from boundnet.memory import keep_freed_memory
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array
 from boundnet.sketches.certify import certify
@@ -55,6 +56,7 @@ def prove(
         shrink: promise this share of them, which fewer probes can check; otherwise there is nothing to check.
         note: called with (stage, done, total).
     """
+    keep_freed_memory()
     nodes = len(graph.topological())
     for attempt in range(TRIES):
         share = None if shrink is None else shrink ** (1.0 / (1 + attempt))
