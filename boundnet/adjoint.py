@@ -16,7 +16,6 @@ from boundnet.forward import Trace
 from boundnet.ops.base import Local
 from boundnet.rounding import Array, gamma, raise_tiny, up
 
-
 _LARGE = 1 << 20
 """Values from which a compiled pass pays for its own loading."""
 

@@ -98,7 +98,9 @@ class Rows:
     typical: npt.NDArray[np.int64] | None = None
 
 
-def bound_rows(trace: Trace, node: str, pairs: bool, best: Array | None = None) -> Rows:
+def bound_rows(
+    trace: Trace, node: str, pairs: bool, best: Array | None = None, sharpen: bool = True
+) -> Rows:
     """Bound every element of ``node`` and, if asked, all differences.
 
     Args:
@@ -111,7 +113,7 @@ def bound_rows(trace: Trace, node: str, pairs: bool, best: Array | None = None) 
     k = flat.shape[1]
     sketch = trace.sketches.get(node)
     if sketch is not None and (k + k * k / 2.0 if k <= ALL_PAIRS else 2.0 * k) * cost_of(trace.graph) > ROW_WORK:
-        return _sketched_rows(trace, node, flat, sketch, pairs, best)
+        return _sketched_rows(trace, node, flat, sketch, pairs, best, sharpen)
     if k > MOST_ROWS:
         return Rows(flat, _triangle(flat) if pairs else None, None)
     eye = np.broadcast_to(np.eye(k)[:, None, :], (k, n, k))
@@ -137,16 +139,14 @@ def bound_rows(trace: Trace, node: str, pairs: bool, best: Array | None = None) 
         at = np.arange(n)
         low, high = found.low.T.copy(), found.high.T.copy()
         low[at, best] = high[at, best] = 0.0
-        table[at, best] = np.maximum(table[at, best], low)
-        table[at, :, best] = np.maximum(table[at, :, best], -high)
-        table = _through(table, low, high)
+        table = _through(table, low, high, best)
     return Rows(each, table, source, typical)
 
 
 def _sketched_rows(
-    trace: Trace, node: str, radius: Array, sketch: Sketched, pairs: bool, best: Array | None
+    trace: Trace, node: str, radius: Array, sketch: Sketched, pairs: bool, best: Array | None, sharpen: bool
 ) -> Rows:
-    """Bounds of one sample from probes, with adjoint rows for the elements and rivals that matter most."""
+    """Bounds of one sample from probes, with adjoint rows for the elements and rivals that matter most if asked."""
     shape = trace.tensors[node].radius.shape[1:]
     each = np.minimum(radius, sketch.radii()[None])
     k = each.shape[1]
@@ -156,6 +156,8 @@ def _sketched_rows(
     slack = centre[chosen] - centre + low
     slack[chosen] = np.inf
     rivals = np.argsort(np.where(np.isnan(slack), -np.inf, slack))[: min(RIVALS, k - 1)] if pairs else np.zeros(0, np.int64)
+    if not sharpen:
+        return Rows(each, _through(_triangle(each), low[None], high[None], chosen) if pairs else None, None)
     rows = np.zeros((1 + len(rivals), 1, k))
     rows[:, 0, chosen] = 1.0
     rows[np.arange(1, 1 + len(rivals)), 0, rivals] = -1.0
@@ -166,14 +168,14 @@ def _sketched_rows(
     typical = np.zeros(1, np.int64)
     if not pairs:
         return Rows(each, None, source, typical)
-    table = _triangle(each)
-    table[0, chosen] = np.maximum(table[0, chosen], low)
-    table[0, :, chosen] = np.maximum(table[0, :, chosen], -high)
-    return Rows(each, _through(table, low[None], high[None]), source, typical)
+    return Rows(each, _through(_triangle(each), low[None], high[None], chosen), source, typical)
 
 
-def _through(table: Array, low: Array, high: Array) -> Array:
-    """Sharpen all pairs by D_j - D_k = (D_best - D_k) - (D_best - D_j)."""
+def _through(table: Array, low: Array, high: Array, best: int | Array) -> Array:
+    """Sharpen all pairs by low <= D_best - D_k <= high, and by D_j - D_k = (D_best - D_k) - (D_best - D_j)."""
+    at = np.arange(len(table))
+    table[at, best] = np.maximum(table[at, best], low)
+    table[at, :, best] = np.maximum(table[at, :, best], -high)
     through = np.nextafter(low[:, None, :] - high[:, :, None], -np.inf)
     table = np.maximum(table, np.where(np.isnan(through), -np.inf, through))
     diagonal = np.arange(table.shape[1])

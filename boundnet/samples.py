@@ -153,7 +153,9 @@ def _samples(
         need_pairs = head.softmax or head.rule == "argmax"
         flat = runs.exact.tensors[node].centre.reshape(count, -1)
         best = np.argmax(flat, axis=1)
-        rows = tuple(bound_rows(trace, node, need_pairs, best) for trace in (runs.machine, runs.exact))
+        rows = tuple(
+            bound_rows(trace, node, need_pairs, best, sharpen=trace is runs.machine) for trace in (runs.machine, runs.exact)
+        )
         ours, theirs = rows
         if head.softmax:
             bound = softmax_bound(runs.machine, runs.exact, head, (ours, theirs), rules)

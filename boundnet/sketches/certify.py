@@ -22,7 +22,9 @@ from boundnet.sketches.sketched import Sketched
 
 KAPPA = 2.0**-9
 """Share of a radius that the probes' own rounding is assumed to stay below; chunks that exceed it are run again."""
-MOST_REPAIRS = 4096
+PAIR = 2
+"""Probes that share their coins' random words: the smallest chunk."""
+MOST_REPAIRS = 1024
 """Promises that probes could not confirm and that rows are asked about, before a run is given up."""
 
 
@@ -65,9 +67,8 @@ def certify(
     kept: dict[str, list[Array]] = {name: [] for name in wanted if plan.links.get(name)}
     kappas = np.empty(count)
 
-    def run(first: int, kappa: float) -> tuple[float, dict[str, Array], dict[str, Array]]:
+    def run(first: int, size: int, kappa: float) -> tuple[float, dict[str, Array], dict[str, Array]]:
         """One chunk's logarithms under the assumption that kappa suffices, the kappa met, and the probes to keep."""
-        size = min(settings.chunk, count - first)
         probes = Probes(plan, size, first, seed, measure=True)
         logs = {name: np.zeros(limit.size) for name, limit in allowed.items()}
         held = {}
@@ -82,18 +83,25 @@ def certify(
             probes.forget(name)
         return probes.kappa, logs, held
 
-    for first in range(0, count, settings.chunk):
-        met, logs, held = run(first, KAPPA)
+    def take(first: int, size: int) -> None:
+        met, logs, held = run(first, size, KAPPA)
+        if met > KAPPA and size > PAIR:
+            # A coin of this chunk is huge: the same coins again in pairs, so that it blurs its own pair only.
+            for start in range(first, first + size, PAIR):
+                take(start, PAIR)
+            return
         if met > KAPPA:
-            # A coin of this chunk is huge: the same coins again, blurred by what they need.
-            _, logs, held = run(first, met)
-        if not np.isfinite(met):
-            return Certificate(False, 0, 0, met, {})
-        kappas[first : first + settings.chunk] = max(met, KAPPA)
+            _, logs, held = run(first, size, met)
+        kappas[first : first + size] = max(met, KAPPA)
         for name, part in logs.items():
             totals[name] += part
         for name, part in held.items():
             kept[name].append(part)
+
+    for first in range(0, count, settings.chunk):
+        take(first, min(settings.chunk, count - first))
+        if not np.isfinite(kappas[: first + settings.chunk]).all():
+            return Certificate(False, 0, 0, np.inf, {})
         if note is not None:
             note(min(count, first + settings.chunk), count)
     kappa = float(kappas.max(initial=0.0))

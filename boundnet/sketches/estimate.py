@@ -38,9 +38,18 @@ def log_tau(probes: int, log_p: float) -> float:
     return best * (1.0 + 1e-12) + 1e-12
 
 
-def scatter(probes: float, deviations: float) -> float:
-    """Factor between two independent estimates of one scale that ``deviations`` standard deviations allow."""
-    return math.exp(deviations * math.pi / 2.0 * math.sqrt(2.0 / probes))
+def scatter(first: int, second: int, p: float) -> float:
+    """Factor between independent estimates from ``first`` and ``second`` probes of one scale, exceeded with at most p.
+
+    Chernoff's bound of the sum of both logarithms; their tails are heavier than a normal distribution's.
+    """
+
+    def cumulant(theta: float, probes: int) -> float:
+        return -probes * math.log(math.cos(math.pi * theta / probes / 2.0))
+
+    smallest = min(first, second)
+    thetas = [smallest * i / 200.0 for i in range(1, 200)]
+    return math.exp(min((cumulant(t, first) + cumulant(t, second) - math.log(p)) / t for t in thetas))
 
 
 @numba.njit(cache=True, parallel=True, error_model="numpy")

@@ -13,8 +13,8 @@ CLAIM = 1e-9
 """Failure probability of a whole claim: all inputs, runs, tries, neurons and outputs."""
 TRIES = 3
 """Second runs, each with fresh coins, before a network is given up; fixed beforehand."""
-DEVIATIONS = 5.0
-"""Standard deviations that the first run's estimates may be off without the second run noticing."""
+DISAGREE = 1e-6
+"""Share of promises that the second run may fail to confirm because the two runs' estimates scatter: rows repair them."""
 LARGE = 1 << 21
 """Tensors above this size get fewer probes at a time."""
 
@@ -42,15 +42,13 @@ class Settings:
 
     @property
     def least(self) -> float:
-        """Factor at which most promises are confirmed; rows repair the others."""
-        both = 2.0 / (1.0 / self.screening + 1.0 / self.checking)
-        return float(np.exp(self.log_tau)) * scatter(both, 1.0)
+        """Factor at which most promises are confirmed, one standard deviation up; rows repair the others."""
+        return float(np.exp(self.log_tau + 0.5 * np.pi * np.sqrt(1.0 / self.screening + 1.0 / self.checking)))
 
     @property
     def factor(self) -> float:
         """tau, times what two estimates may differ by."""
-        both = 2.0 / (1.0 / self.screening + 1.0 / self.checking)
-        return float(np.exp(self.log_tau)) * scatter(both, DEVIATIONS)
+        return float(np.exp(self.log_tau)) * scatter(self.screening, self.checking, DISAGREE)
 
 
 def smaller(settings: Settings) -> Settings:
