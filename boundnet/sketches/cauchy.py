@@ -12,6 +12,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from boundnet.kernels.threads import spread
 from boundnet.philox import philox4x32, philox_run
 from boundnet.rounding import Array
 
@@ -20,6 +21,10 @@ _HALF, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
 
 
 _LOW_WORD = 2.0**-32
+BLOCK = 256
+"""Elements whose random words are drawn together: a power of two, so that no counter carries inside one."""
+WORK = 1 << 18
+"""Coins or probes that are worth another thread's attention."""
 _RARE = np.uint32(1 << 12)
 """High words below this leave V below 2**-20: such coins draw again."""
 
@@ -64,25 +69,16 @@ def _toss(row: Array, scale: Array, noise: Array, before: Array, high: Any, low:
     return rare
 
 
-@numba.njit(cache=True, parallel=True, error_model="numpy")
-def inject(
-    probes: Array, scale: Array, noise: Array, before: Array, first: int, stream: int, k0: np.uint32, k1: np.uint32
-) -> float:
-    """probes = probes * scale + noise * coins in place; returns the largest |coin|.
-
-    Args:
-        probes: (K, n), K even; scale, noise: (n,), noise finite and nonnegative.
-        before: (n,) raised to the largest |probe| that was there.
-        first: number of the first probe (even): a coin depends on its probe, element, stream and key alone.
-        stream: number of the node, below 2**31.
-    """
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _inject(
+    probes: Array, scale: Array, noise: Array, before: Array, first: int, stream: int, k0: np.uint32, k1: np.uint32,
+    first_block: int, last_block: int, largest: Array,
+) -> None:  # fmt: skip
+    """:func:`inject` for some blocks of elements; ``largest`` has a place for each block."""
     count, n = probes.shape
-    block = 256
-    blocks = (n + block - 1) // block
-    largest = np.zeros(blocks)
-    for b in numba.prange(blocks):
-        start, stop = b * block, min(n, (b + 1) * block)
-        words = np.empty((4, block), np.uint32)
+    for b in range(first_block, last_block):
+        start, stop = b * BLOCK, min(n, (b + 1) * BLOCK)
+        words = np.empty((4, BLOCK), np.uint32)
         most = 0.0
         for k in range(0, count, 2):
             pair, c3 = np.uint32((first + k) // 2), np.uint32(stream)
@@ -105,7 +101,29 @@ def inject(
                             probes[k + odd, i] += noise[i] * (coin - drawn)
                             most = max(most, abs(coin))
         largest[b] = most
-    return float(largest.max())
+
+
+def inject(
+    probes: Array, scale: Array, noise: Array, first: int, stream: int, k0: np.uint32, k1: np.uint32,
+    before: Array | None = None,
+) -> float:  # fmt: skip
+    """probes = probes * scale + noise * coins in place; returns the largest |coin|.
+
+    Args:
+        probes: (K, n), K even; scale, noise: (n,), noise finite and nonnegative.
+        first: number of the first probe (even): a coin depends on its probe, element, stream and key alone.
+        stream: number of the node, below 2**31.
+        before: (n,) raised to the largest |probe| that was there.
+    """
+    blocks = -(-probes.shape[1] // BLOCK)
+    largest = np.zeros(blocks)
+    before = np.zeros(probes.shape[1]) if before is None else before
+
+    def work(start: int, stop: int) -> None:
+        _inject(probes, scale, noise, before, first, stream, k0, k1, start, stop, largest)
+
+    spread(work, blocks, WORK // (BLOCK * len(probes)) + 1)
+    return float(largest.max(initial=0.0))
 
 
 def coin_error(largest: float) -> float:
@@ -118,17 +136,19 @@ def coin_error(largest: float) -> float:
     return 2.0**-20 + drawn_again + 2.0**-48 * largest
 
 
-@numba.njit(cache=True, parallel=True, error_model="numpy")
-def largest_of(probes: Array) -> Array:
-    """Largest |probe| of each element, NaN kept: (K, n) -> (n,)."""
-    count, n = probes.shape
-    found = np.zeros(n)
-    block = 2048
-    for b in numba.prange((n + block - 1) // block):
-        start, stop = b * block, min(n, (b + 1) * block)
-        for k in range(count):
-            row, most = probes[k, start:stop], found[start:stop]
-            for j in range(stop - start):
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _largest(probes: Array, found: Array, start: int, stop: int) -> None:
+    for left in range(start, stop, BLOCK):
+        right = min(left + BLOCK, stop)
+        for k in range(len(probes)):
+            row, most = probes[k, left:right], found[left:right]
+            for j in range(right - left):
                 size = abs(row[j])
                 most[j] = size if not size <= most[j] else most[j]
+
+
+def largest_of(probes: Array) -> Array:
+    """Largest |probe| of each element, NaN kept: (K, n) -> (n,)."""
+    found = np.zeros(probes.shape[1])
+    spread(lambda start, stop: _largest(probes, found, start, stop), len(found), WORK // len(probes) + 1)
     return found

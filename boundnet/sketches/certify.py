@@ -20,7 +20,7 @@ from boundnet.sketches.rows import exact_radii
 from boundnet.sketches.settings import Settings
 from boundnet.sketches.sketched import Sketched
 
-KAPPA = 2.0**-9
+KAPPA = 2.0**-8
 """Share of a radius that the probes' own rounding is assumed to stay below; chunks that exceed it are run again."""
 PAIR = 2
 """Probes that share their coins' random words: the smallest chunk."""

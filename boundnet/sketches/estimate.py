@@ -18,11 +18,14 @@ import math
 import numba
 import numpy as np
 
+from boundnet.kernels import threads
 from boundnet.rounding import Array
 
 LOG_SLACK = 1e-9
 """Covers the float64 evaluation of up to 4096 logarithms of products: a few units in the last place of each."""
 _GROUP = 8
+WORK = 1 << 18
+"""Logarithms' factors that are worth another thread's attention."""
 
 
 @functools.cache
@@ -52,17 +55,13 @@ def scatter(first: int, second: int, p: float) -> float:
     return math.exp(min((cumulant(t, first) + cumulant(t, second) - math.log(p)) / t for t in thetas))
 
 
-@numba.njit(cache=True, parallel=True, error_model="numpy")
-def add_logs(probes: Array, limit: Array, kappa: Array, spread: Array, total: Array) -> None:
-    """total += sum over k of log(|P_k| / limit + kappa_k spread).  probes: (K, n); kappa: (K,); limit, spread, total: (n,).
-
-    An infinite limit is not checked and leaves -inf; a NaN or an overflow leaves inf.
-    """
-    count, n = probes.shape
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _add_logs(probes: Array, limit: Array, kappa: Array, spread: Array, total: Array, first: int, last: int) -> None:
+    count = len(probes)
     block = 512
-    for b in numba.prange((n + block - 1) // block):
-        start, stop = b * block, min(n, (b + 1) * block)
-        product = np.ones(block)
+    product = np.ones(block)
+    for start in range(first, last, block):
+        stop = min(last, start + block)
         for k in range(count):
             row, blur = probes[k, start:stop], kappa[k]
             for j in range(stop - start):
@@ -76,6 +75,14 @@ def add_logs(probes: Array, limit: Array, kappa: Array, spread: Array, total: Ar
                     else:
                         total[start + j] = np.inf  # NaN as well
                     product[j] = 1.0
+
+
+def add_logs(probes: Array, limit: Array, kappa: Array, spread: Array, total: Array) -> None:
+    """total += sum over k of log(|P_k| / limit + kappa_k spread).  probes: (K, n); kappa: (K,); limit, spread, total: (n,).
+
+    An infinite limit is not checked and leaves -inf; a NaN or an overflow leaves inf.
+    """
+    threads.spread(lambda i, j: _add_logs(probes, limit, kappa, spread, total, i, j), len(total), WORK // len(probes) + 1)
 
 
 def estimate(probes: Array) -> Array:

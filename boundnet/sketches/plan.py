@@ -18,7 +18,7 @@ from boundnet.maps import LinearMap, Zero
 from boundnet.ops.base import Local
 from boundnet.rounding import TINY, Array, gamma, up
 
-RELATIVE_FLOOR = 2.0**-32
+RELATIVE_FLOOR = 2.0**-25
 """Least noise of a node relative to |L| E: what the probes' own rounding is measured against."""
 
 Links = tuple[tuple[str, LinearMap], ...]

@@ -104,7 +104,7 @@ class Probes:
         factors = np.ones(noise.shape) if scale is None else scale
         flat, scales, sizes = value.reshape(self._count, -1), factors.reshape(-1), np.ascontiguousarray(noise).reshape(-1)
         number, key = self._number[name], self._key
-        largest = inject(flat, np.ascontiguousarray(scales), sizes, before, self._first, number, *key)
+        largest = inject(flat, np.ascontiguousarray(scales), sizes, self._first, number, *key, before)
         if scale is not None and self._measure:
             self._scaled("named slopes", name, scale, before, noise)
         self._kappas["coins"] = max(self._kappas["coins"], coin_error(largest))
