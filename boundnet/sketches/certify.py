@@ -24,7 +24,7 @@ KAPPA = 2.0**-8
 """Share of a radius that the probes' own rounding is assumed to stay below; chunks that exceed it are run again."""
 PAIR = 2
 """Probes that share their coins' random words: the smallest chunk."""
-MOST_REPAIRS = 1024
+MOST_REPAIRS = 2048
 """Promises that probes could not confirm and that rows are asked about, before a run is given up."""
 
 

@@ -42,8 +42,8 @@ class Settings:
 
     @property
     def least(self) -> float:
-        """Factor at which most promises are confirmed, one standard deviation up; rows repair the others."""
-        return float(np.exp(self.log_tau + 0.5 * np.pi * np.sqrt(1.0 / self.screening + 1.0 / self.checking)))
+        """Factor at which most promises are confirmed, two standard deviations up; rows repair the others."""
+        return float(np.exp(self.log_tau + np.pi * np.sqrt(1.0 / self.screening + 1.0 / self.checking)))
 
     @property
     def factor(self) -> float:
