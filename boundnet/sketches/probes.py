@@ -113,7 +113,8 @@ class Probes:
 
     def _scaled(self, kind: str, name: str, scale: Array, before: Array, noise: Array) -> None:
         """Rounding of a chain's product of slopes, applied and added to."""
-        error = gamma(self._lengths[name] + 2) * np.abs(scale).reshape(-1) * before
+        with np.errstate(invalid="ignore", over="ignore"):
+            error = gamma(self._lengths[name] + 2) * np.abs(scale).reshape(-1) * before
         self._compare(kind, error, np.broadcast_to(noise, scale.shape).reshape(-1))
 
     def _compare(self, kind: str, error: Array, noise: Array) -> None:

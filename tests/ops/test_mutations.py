@@ -168,7 +168,7 @@ MUTANTS: dict[str, Mutant] = {
         one(ops.Dense(WIDE), [WIDE[::-1, 0]], PLAIN),
     ),
     "float64 error of a program": Mutant(
-        Rounder.program, "error, _ = _run(OWN, programs[:1], thin, parameters)", "error = 0 * _run(OWN, programs[:1], thin, parameters)[0]",
+        Rounder.program, "error, _ = _run(OWN, programs[:1], thin, weights)", "error = 0 * _run(OWN, programs[:1], thin, weights)[0]",
         one(TANH, [[0.3, 0.7, 1.1]], PLAIN),
     ),
     "division of a mean": Mutant(

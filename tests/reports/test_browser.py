@@ -172,8 +172,13 @@ def test_hover_focus_and_following_a_box(browser: Browser, pages: dict[str, Path
 
 
 def test_one_stop_of_the_tab_key_for_the_picture(browser: Browser, pages: dict[str, Path]) -> None:
-    browser.open(pages["large"])
-    assert browser.ask("document.querySelectorAll('.wide .box[tabindex=\"0\"]').length") == 1
+    found = 0
+    for _ in range(3):  # the switch that allows scripts again after a page without may come after the page
+        browser.open(pages["large"])
+        found = browser.ask("document.querySelectorAll('.wide .box[tabindex=\"0\"]').length")
+        if found:
+            break
+    assert found == 1
 
 
 def test_hostile_names_stay_text(browser: Browser, pages: dict[str, Path]) -> None:

@@ -181,11 +181,12 @@ class Frozen:
     def exact(self, node: str) -> Array:
         """Radii of all elements of ``node`` by rows."""
         size = int(np.prod(self.graph.shape(node)))
-        return exact_radii(self.domain.plan, self.graph.topological(), node, np.arange(size))
+        _, radii, _ = exact_radii(self.domain.plan, self.graph.topological(), node, np.arange(size))
+        return radii
 
 
 def screened(
-    graph: LayerGraph, x: Array, settings: Settings = FEW, budget: int = 1 << 20, arithmetic: Arithmetic | None = BINARY32,
+    graph: LayerGraph, x: Array, settings: Settings = FEW, budget: float = np.inf, arithmetic: Arithmetic | None = BINARY32,
     key: int = 1, change: Callable[[SketchDomain], None] | None = None,
 ) -> Frozen:  # fmt: skip
     """The first run over one input."""
