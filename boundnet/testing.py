@@ -12,29 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from boundnet.adjoint import adjoint
 from boundnet.arithmetic import Arithmetic
-from boundnet.domains import AffineDomain, Domain, IntervalDomain
+from boundnet.domains import IntervalDomain
 from boundnet.domains.base import noise_of
-from boundnet.errors import BoundNetError
-from boundnet.forward import Trace, forward
-from boundnet.graph import LayerGraph
-from boundnet.machines.emulated import ADVERSARIES, EmulatedMachine
-from boundnet.machines.perturbed import PerturbedMachine
+from boundnet.machines.emulated import ADVERSARIES
 from boundnet.ops.base import Local, Op, Tensor
-from boundnet.reference.apply import apply_map, broken, certain_functions, exceeds
+from boundnet.oracle_networks import check_graph
+from boundnet.oracle_runs import BITS, SKIPS, BoundViolation, describe, emulate
+from boundnet.reference.apply import apply_map, broken, exceeds
 from boundnet.reference.arb import ArbMachine
-from boundnet.reference.evaluate import evaluate
 from boundnet.reference.objects import Objects
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array, Mask, raise_tiny
-
-BITS = 320
-SKIPS = (0.0, 0.0, 0.3)
-
-
-class BoundViolation(BoundNetError, AssertionError):
-    """A conforming execution left a bound: a defect of the analyzer.  The message says how to reproduce it."""
 
 
 def check_bound(
@@ -80,16 +69,6 @@ def check_bound(
                 xs = [_inside(t, rng) for t in tensors]
                 own.check(None, xs, f"seed {seed}, exact value, trial {trial}")
     return claim.local
-
-
-def emulate(
-    arithmetic: Arithmetic, rng: np.random.Generator, machine: ArbMachine, adversary: Any = None, skip: float = 0.0
-) -> EmulatedMachine:
-    """An emulator, with certified functions where binary64's own are not accurate enough to stand for exact ones."""
-    narrow = arithmetic.accumulate.precision <= 40 and min(arithmetic.functions.ulps.values()) > 0.5 - arithmetic.nearest
-    plain = narrow and all(k > 0.5 for name, k in arithmetic.functions.ulps.items() if name != "sqrt")
-    kind = EmulatedMachine if arithmetic.perturbation is None else PerturbedMachine
-    return kind(arithmetic, rng, adversary, skip, None if plain else certain_functions(machine))
 
 
 class _Claim:
@@ -155,16 +134,6 @@ class _Claim:
         )
 
 
-def describe(arithmetic: Arithmetic) -> str:
-    """One line with all that a run depends on."""
-    a = arithmetic
-    perturbed = "" if a.perturbation is None else f", perturbation {a.perturbation}"
-    return (
-        f"{a.storage.name} / {a.accumulate.name}, order {a.order}, fma {a.fma}, rounding {a.rounding}, "
-        f"subnormals {a.subnormals}, bias {a.bias}, functions {a.functions.name}{perturbed}"
-    )
-
-
 def _show(x: Array) -> str:
     return np.array2string(np.asarray(x), precision=17, threshold=24, separator=", ").replace("\n", " ")
 
@@ -193,93 +162,4 @@ def _stored_inside(tensor: Tensor, arithmetic: Arithmetic, rng: np.random.Genera
     return np.where((tensor.radius > 0.0) & good & np.isfinite(inwards), inwards, x)
 
 
-def check_graph(
-    graph: LayerGraph, inputs: Sequence[Array], arithmetic: Arithmetic, *, trials: int = 12, seed: int = 0,
-    domains: Sequence[str] = ("interval", "affine"),
-) -> dict[str, Array]:  # fmt: skip
-    """Try to refute the bounds of a whole network at one sample (batch axes of length 1).
-
-    At every node |computed - centre| <= radius in ``arithmetic``, |exact - centre| <= radius of the exact network, and
-    |computed - exact| <= their sum; at the outputs the same for adjoint rows.
-
-    Returns:
-        node -> bound of |computed - exact| by the last of ``domains``.
-
-    Raises:
-        BoundViolation: an execution left the bound.
-    """
-    rng = np.random.default_rng(seed)
-    machine = ArbMachine(BITS)
-    traces = {name: [_trace(graph, inputs, rules, name) for rules in (arithmetic, None)] for name in domains}
-    exact = evaluate(graph, inputs, machine)
-    with np.errstate(all="ignore"):
-        for name, (_, own) in traces.items():
-            _compare(graph, own, exact, machine, f"{name} domain, exact network, seed {seed}", rng)
-        for trial in range(trials):
-            adversary, skip = ADVERSARIES[trial % len(ADVERSARIES)], float(rng.choice(SKIPS))
-            emulator = emulate(arithmetic, rng, machine, adversary, skip)
-            values = run(graph, inputs, emulator)
-            computed = {k: machine.parameter(v) for k, v in values.items()}
-            for name, (trace, own) in traces.items():
-                note = (
-                    f"{name} domain, {describe(arithmetic)}, seed {seed}, trial {trial}, adversary {adversary}, skip {skip}"
-                )
-                for node, value in values.items():
-                    radius = trace.tensors[node].radius
-                    _fail(broken(value, radius), node, graph, computed[node], exact[node], radius, note)
-                _compare(graph, trace, computed, machine, note, rng)
-                for node in graph.topological():
-                    bound = trace.tensors[node].radius + own.tensors[node].radius
-                    violated = exceeds(computed[node] - exact[node], bound * (1.0 + 2.0**-52))
-                    _fail(violated, node, graph, computed[node], exact[node], bound, note)
-    trace, own = traces[domains[-1]]
-    return {node: trace.tensors[node].radius + own.tensors[node].radius for node in graph.topological()}
-
-
-def run(graph: LayerGraph, inputs: Sequence[Array], emulator: EmulatedMachine) -> dict[str, Array]:
-    """One emulated execution of a whole network: every node's stored value."""
-    given = zip(graph.inputs, inputs, strict=True)
-    values = {name: x if graph.holds_integers(name) else emulator.cast(x) for name, x in given}
-    for name in graph.topological():
-        if name not in values:
-            forms = graph.op(name).forms()
-            form = forms[int(emulator.rng.integers(len(forms)))]
-            values[name] = form(emulator, *(values[source] for source in graph.inputs_of(name)))
-    return values
-
-
-def _trace(graph: LayerGraph, inputs: Sequence[Array], arithmetic: Arithmetic | None, domain: str) -> Trace:
-    consumers = {name: graph.consumers(name) for name in graph.topological()}
-    made: Domain = IntervalDomain() if domain == "interval" else AffineDomain(consumers)
-    return forward(graph, inputs, Rounder(arithmetic), made)
-
-
-def _compare(
-    graph: LayerGraph, trace: Trace, values: dict[str, Objects], machine: ArbMachine, note: str, rng: np.random.Generator
-) -> None:
-    for node in graph.topological():
-        tensor = trace.tensors[node]
-        centre = machine.parameter(tensor.centre)
-        _fail(exceeds(values[node] - centre, tensor.radius), node, graph, values[node], centre, tensor.radius, note)
-        blank = np.where(tensor.zero, 0.0, np.inf)
-        _fail(exceeds(values[node], blank), node, graph, values[node], centre, blank, note + ", zero mask")
-    for node in graph.outputs:
-        size = values[node].size
-        rows = np.concatenate([np.eye(size)[rng.integers(size)][None], rng.choice([-1.0, 0.0, 1.0, 0.37], size=(2, size))])
-        claim = adjoint(trace, node, rows.reshape(len(rows), 1, *graph.shape(node)))
-        deviation = (values[node] - machine.parameter(trace.tensors[node].centre)).ravel()
-        met = np.array(
-            [[sum((d * float(r) for d, r in zip(deviation, row, strict=True)), machine.number(0.0))] for row in rows]
-        )
-        _fail(exceeds(met, claim.bound), node, graph, met, met, claim.bound, note + ", adjoint row")
-
-
-def _fail(violated: Mask, node: str, graph: LayerGraph, value: Objects, centre: Objects, bound: Array, note: str) -> None:
-    if np.any(violated):
-        at = tuple(int(i) for i in np.argwhere(violated)[0])
-        raise BoundViolation(
-            f"node {node!r} ({graph.op(node).describe()}) left its bound in {int(np.count_nonzero(violated))} "
-            f"elements, first {at}: "
-            f"value {value[at].str(20)}, reference {centre[at].str(20)}, "
-            f"bound {float(np.broadcast_to(bound, violated.shape)[at])!r}\n  {note}"
-        )
+__all__ = ["BoundViolation", "check_bound", "check_graph", "emulate"]

@@ -25,14 +25,27 @@ PIECE = 1 << 23
 
 
 def matmul(a: Matrix, b: Matrix, out: Matrix) -> None:
-    """out = a @ b for two-dimensional arrays, cut along the longer side of the result."""
+    """out = a @ b for two-dimensional arrays, cut along the longer side of the result.
+
+    One GEMM for each piece, whoever takes it: a BLAS may round differently in a product of other lengths.
+    """
     (m, k), n = a.shape, b.shape[1]
     if m >= n:
-        step = max(64, -(-PIECE // max(1, k * n)))
-        spread(lambda i, j: np.matmul(a[i:j], b, out=out[i:j]), m, step)
+        step = max(128, -(-PIECE // max(1, k * n)))
+
+        def work(start: int, stop: int) -> None:
+            for i in range(start, stop, step):
+                np.matmul(a[i : min(i + step, stop)], b, out=out[i : min(i + step, stop)])
+
+        spread(work, m, step)
     else:
         step = max(64, -(-PIECE // max(1, k * m)))
-        spread(lambda i, j: np.matmul(a, b[:, i:j], out=out[:, i:j]), n, step)
+
+        def work(start: int, stop: int) -> None:
+            for i in range(start, stop, step):
+                np.matmul(a, b[:, i : min(i + step, stop)], out=out[:, i : min(i + step, stop)])
+
+        spread(work, n, step)
 
 
 def patch_products(x: Matrix, source: Source, kernel: Matrix) -> Matrix:

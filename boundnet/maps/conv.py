@@ -98,7 +98,8 @@ class ConvMap(LinearMap):
     @cached_property
     def _plain(self) -> bool:
         """Whether output position i meets input position i and no other."""
-        return int(np.prod(self.size)) == 1 and self.input_shape[:-1] == self.output_shape[:-1] and self.groups == 1
+        same = self.input_shape[:-1] == self.output_shape[:-1] and not any(map(any, self.padding))
+        return same and int(np.prod(self.size)) == 1 and self.groups == 1
 
     def _by_group(self, kernel: Array) -> Array:
         """The kernel as (groups, kernel positions * cin, cout): one matrix for each group."""

@@ -52,18 +52,23 @@ class _Parametric(Op):
 
 
 class _Affine(_Parametric):
-    """y = slope * x + offset with slope known to a relative error of 2**-49."""
+    """y = slope * x + offset."""
 
     @abstractmethod
     def slope(self) -> Array:
         """dy/dx in float64, broadcasting against x."""
+
+    def slack(self) -> Array:
+        """Bound of |slope - dy/dx|: a few roundings, more where the slope may have underflowed."""
+        size = np.abs(self.slope())
+        return size * 2.0**-49 + np.where(size < 2.0**-1000, 2.0**-1060, 0.0)
 
     def local(self, rounder: Rounder, *xs: Tensor) -> Local:
         (x,) = xs
         shape = x.centre.shape[1:]
         error, overflow = rounder.program(self.programs(), xs, self.parameters())
         slope = np.broadcast_to(self.slope(), shape)
-        strip = up(np.abs(slope) * 2.0**-49 * x.radius, 2)
+        strip = up(self.slack() * x.radius, 2)
         strip = np.where(np.isnan(strip), np.inf, strip)
         zero = np.zeros(x.centre.shape, dtype=np.bool_)
         return Local((Diagonal(slope, shape, shape),), error, zero, overflow, strip=strip)
@@ -154,6 +159,9 @@ class ScaleShift(_Affine):
 
     def slope(self) -> Array:
         return self.scale
+
+    def slack(self) -> Array:
+        return np.zeros(())
 
     def programs(self) -> tuple[Program, ...]:
         def program(m: Machine, x: Any, scale: Any, offset: Any = None) -> Any:

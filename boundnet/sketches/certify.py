@@ -122,11 +122,15 @@ def certify(
 
 
 def _before(limit: Array, scale: Array | None) -> Array:
-    """The limit of probes that are still to be multiplied by ``scale``, rounded down; inf where they vanish."""
+    """The limit of probes that are still to be multiplied by ``scale``, rounded down; inf where they vanish.
+
+    A NaN stays one: where nothing is left for the named part, its vanishing confirms nothing.
+    """
     if scale is None:
         return limit
     with np.errstate(divide="ignore"):
-        return np.where(scale == 0.0, np.inf, np.maximum(limit / np.abs(scale) * (1.0 - 2.0**-44), 2.0**-1000))
+        left = np.maximum(limit / np.abs(scale) * (1.0 - 2.0**-44), 2.0**-1000)
+    return np.where((scale == 0.0) & ~np.isnan(limit), np.inf, left)
 
 
 def _beside(plan: Plan, name: str) -> Array:
@@ -139,13 +143,13 @@ def _flat(value: Array, size: int) -> Array:
 
 
 def _allowance(plan: Plan, name: str, limit: Array) -> Array:
-    """What a promised radius leaves to the named part, rounded down; tiny, so never confirmed, where nothing is left."""
+    """What a promised radius leaves to the named part, rounded down; NaN, which no probe confirms, where it is too small."""
     limit = limit.reshape(-1)
     known = _flat(_beside(plan, name), limit.size)
     if name in plan.shift:
         known = up(known + np.abs(plan.shift[name].reshape(-1)), 1)
     left = np.nextafter(limit - known, -np.inf) * (1.0 - 2.0**-50)
-    return np.where(np.isinf(limit), np.inf, np.maximum(left, 2.0**-1000))
+    return np.where(np.isinf(limit), np.inf, np.where(left > 0.0, np.maximum(left, 2.0**-1000), np.nan))
 
 
 def _sketched(plan: Plan, name: str, probes: Array, kappa: Array, settings: Settings) -> Sketched:

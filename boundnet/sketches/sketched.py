@@ -61,9 +61,9 @@ def _grow(sizes: Array, kappa: Array, spread: Array, log_tau: float) -> Array:
     """
     count, n = sizes.shape
     with np.errstate(all="ignore"):
-        start = np.exp(np.log(np.maximum(sizes, 1e-300)).mean(axis=0) + log_tau)
-    bound = np.where(sizes.any(axis=0), start, 0.0)
-    open_ = ~(bound == 0.0)  # a NaN stays open to the end
+        # Probes that are all 0 say so of the scale only as far as their rounding allows: they are checked like others.
+        bound: Array = np.exp(np.log(np.maximum(sizes, 1e-300)).mean(axis=0) + log_tau)
+    open_ = np.ones(n, dtype=np.bool_)
     for step in range(_STEPS):
         if not open_.any():
             return bound

@@ -1,4 +1,4 @@
-"""Whole random networks in emulated formats: intervals, affine forms and adjoint rows at every node."""
+"""Whole random networks in emulated formats: intervals, affine forms, sketches and adjoint rows at every node."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def attack(arithmetic: Arithmetic, number: int, stored: bool) -> None:
     draw = Draw(arithmetic, number)
     graph, shape = network(draw)
     x = draw.stored(1, *shape) if stored else draw.rng.normal(size=(1, *shape))
-    check_graph(graph, [x], arithmetic, trials=6, seed=number)
+    check_graph(graph, [x], arithmetic, trials=6, seed=number, domains=("interval", "affine", "sketch"))
 
 
 @seed(0)

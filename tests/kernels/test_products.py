@@ -39,6 +39,7 @@ CONVS: dict[str, tuple[ops.Conv, tuple[int, ...]]] = {
     "stride 2": (ops.Conv(whole(3, 3, 3, 8), strides=(2, 2), padding=((0, 1), (0, 1))), (8, 10, 3)),
     "1x1 stride 2": (ops.Conv(whole(1, 1, 4, 6), strides=(2, 2)), (7, 7, 4)),
     "1x1": (ops.Conv(whole(1, 1, 4, 6)), (5, 7, 4)),
+    "1x1 stride 2, padded": (ops.Conv(whole(1, 1, 4, 6), strides=(2, 2), padding=((1, 1), (1, 1))), (2, 2, 4)),
     "dilated": (ops.Conv(whole(3, 2, 2, 3), dilation=(2, 3), padding=((2, 2), (0, 3))), (6, 7, 2)),
     "stride beyond the kernel": (ops.Conv(whole(2, 2, 2, 3), strides=(3, 4)), (9, 10, 2)),
     "whole image": (ops.Conv(whole(4, 4, 2, 3)), (4, 4, 2)),
