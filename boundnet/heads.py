@@ -98,9 +98,7 @@ class Rows:
     typical: npt.NDArray[np.int64] | None = None
 
 
-def bound_rows(
-    trace: Trace, node: str, pairs: bool, best: Array | None = None, sharpen: bool = True
-) -> Rows:
+def bound_rows(trace: Trace, node: str, pairs: bool, best: Array | None = None, sharpen: bool = True) -> Rows:
     """Bound every element of ``node`` and, if asked, all differences.
 
     Args:
@@ -223,9 +221,7 @@ def softmax_enclosure(trace: Trace, logits: str, rows: Rows) -> Box:
     return Box(np.maximum(by_radius.lo, lo), np.minimum(by_radius.hi, hi))
 
 
-def softmax_bound(
-    machine: Trace, exact: Trace, head: Head, rows: tuple[Rows, Rows], arithmetic: Arithmetic
-) -> Array:
+def softmax_bound(machine: Trace, exact: Trace, head: Head, rows: tuple[Rows, Rows], arithmetic: Arithmetic) -> Array:
     """|computed - exact| of a softmax output from the logits' differences: (N, K), for (machine, exact) traces and rows."""
     assert head.logits is not None
     ours, theirs = (softmax_enclosure(trace, head.logits, r) for trace, r in zip((machine, exact), rows, strict=True))

@@ -156,7 +156,13 @@ CASES: dict[str, Case] = {
     "standardize": lambda d: (ops.Standardize(d.weight(3), np.abs(d.weight(3)), invert=bool(d.rng.integers(2))), [(2, 3)]),
     "prelu": lambda d: (ops.PReLU(d.weight(3)), [(2, 3)]),
     "structural": lambda d: (
-        d.pick(ops.Pad(((1, 0), (0, 2))), ops.Repeat(1, 2), ops.Transpose((1, 0)), ops.Patches((2,), (1,)), ops.Slice((0, 2), (2, None), (1, -1))),
+        d.pick(
+            ops.Pad(((1, 0), (0, 2))),
+            ops.Repeat(1, 2),
+            ops.Transpose((1, 0)),
+            ops.Patches((2,), (1,)),
+            ops.Slice((0, 2), (2, None), (1, -1)),
+        ),
         [(2, 3)],
     ),
     "concat": lambda d: (ops.Concat(1), [(2, 3), (2, 1), (2, 2)]),

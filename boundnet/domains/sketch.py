@@ -179,4 +179,3 @@ class SketchDomain:
 def _settled(radius: Array, local: Local) -> Array:
     radius = capped(radius, local)
     return np.where(local.zero, 0.0, np.where(radius == 0.0, 0.0, np.maximum(radius, TINY)))
-

@@ -55,23 +55,21 @@ def _again(high: np.uint32, low: np.uint32, a: np.uint32, b: np.uint32) -> float
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _toss(row: Array, scale: Array, noise: Array, before: Array, high: Any, low: Any) -> np.uint32:
-    """row = row * scale + noise * coins, before = max(before, |row|); returns the smallest high word.
+def _toss(row: Array, scale: Array, noise: Array, high: Any, low: Any) -> np.uint32:
+    """row = row * scale + noise * coins; returns the smallest high word.
 
     No other reduction: this loop must vectorise.
     """
     rare = np.uint32(0xFFFFFFFF)
     for j in range(len(row)):
         rare = min(rare, high[j])
-        size = abs(row[j])
-        before[j] = size if not size <= before[j] else before[j]
         row[j] = row[j] * scale[j] + noise[j] * _coin(_uniform(high[j], low[j]), low[j])
     return rare
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _inject(
-    probes: Array, scale: Array, noise: Array, before: Array, first: int, stream: int, k0: np.uint32, k1: np.uint32,
+    probes: Array, scale: Array, noise: Array, first: int, stream: int, k0: np.uint32, k1: np.uint32,
     first_block: int, last_block: int, largest: Array,
 ) -> None:  # fmt: skip
     """:func:`inject` for some blocks of elements; ``largest`` has a place for each block."""
@@ -86,8 +84,8 @@ def _inject(
             philox_run(at & _LOW, stop - start, at >> _HALF, pair, c3, k0, k1, words)
             for odd in range(2):
                 high, low = words[2 * odd], words[2 * odd + 1]
-                row, most_before = probes[k + odd, start:stop], before[start:stop]
-                rare = _toss(row, scale[start:stop], noise[start:stop], most_before, high, low)
+                row = probes[k + odd, start:stop]
+                rare = _toss(row, scale[start:stop], noise[start:stop], high, low)
                 # 1 / tan x <= 1 / x.
                 most = max(most, 4.0 / math.pi * 4294967296.0 / max(float(rare), 0.25))
                 if rare < _RARE:
@@ -103,24 +101,19 @@ def _inject(
         largest[b] = most
 
 
-def inject(
-    probes: Array, scale: Array, noise: Array, first: int, stream: int, k0: np.uint32, k1: np.uint32,
-    before: Array | None = None,
-) -> float:  # fmt: skip
+def inject(probes: Array, scale: Array, noise: Array, first: int, stream: int, k0: np.uint32, k1: np.uint32) -> float:
     """probes = probes * scale + noise * coins in place; returns the largest |coin|.
 
     Args:
         probes: (K, n), K even; scale, noise: (n,), noise finite and nonnegative.
         first: number of the first probe (even): a coin depends on its probe, element, stream and key alone.
         stream: number of the node, below 2**31.
-        before: (n,) raised to the largest |probe| that was there.
     """
     blocks = -(-probes.shape[1] // BLOCK)
     largest = np.zeros(blocks)
-    before = np.zeros(probes.shape[1]) if before is None else before
 
     def work(start: int, stop: int) -> None:
-        _inject(probes, scale, noise, before, first, stream, k0, k1, start, stop, largest)
+        _inject(probes, scale, noise, first, stream, k0, k1, start, stop, largest)
 
     spread(work, blocks, WORK // (BLOCK * len(probes)) + 1)
     return float(largest.max(initial=0.0))
@@ -137,18 +130,21 @@ def coin_error(largest: float) -> float:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _largest(probes: Array, found: Array, start: int, stop: int) -> None:
-    for left in range(start, stop, BLOCK):
-        right = min(left + BLOCK, stop)
-        for k in range(len(probes)):
-            row, most = probes[k, left:right], found[left:right]
-            for j in range(right - left):
-                size = abs(row[j])
-                most[j] = size if not size <= most[j] else most[j]
+def _peaks(probes: Array, weights: Array, found: Array, first: int, last: int) -> None:
+    for k in range(first, last):
+        row = probes[k]
+        most = 0.0
+        bad = 0
+        for j in range(len(row)):
+            size = abs(row[j])
+            weighed = size * weights[j] if size != 0.0 else 0.0  # nothing is rounded of an exact 0
+            bad |= int(np.isnan(weighed))
+            most = max(most, weighed)
+        found[k] = np.inf if bad else most
 
 
-def largest_of(probes: Array) -> Array:
-    """Largest |probe| of each element, NaN kept: (K, n) -> (n,)."""
-    found = np.zeros(probes.shape[1])
-    spread(lambda start, stop: _largest(probes, found, start, stop), len(found), WORK // len(probes) + 1)
+def peaks(probes: Array, weights: Array) -> Array:
+    """max over j of |P_kj| weights_j, off by one rounding; infinite where a NaN is: (K, n), (n,) -> (K,)."""
+    found = np.zeros(len(probes))
+    spread(lambda start, stop: _peaks(probes, weights, found, start, stop), len(probes), WORK // probes.shape[1] + 1)
     return found

@@ -20,10 +20,6 @@ from boundnet.sketches.rows import exact_radii
 from boundnet.sketches.settings import Settings
 from boundnet.sketches.sketched import Sketched
 
-KAPPA = 2.0**-8
-"""Share of a radius that the probes' own rounding is assumed to stay below; chunks that exceed it are run again."""
-PAIR = 2
-"""Probes that share their coins' random words: the smallest chunk."""
 MOST_REPAIRS = 2048
 """Promises that probes could not confirm and that rows are asked about, before a run is given up."""
 
@@ -67,43 +63,27 @@ def certify(
     kept: dict[str, list[Array]] = {name: [] for name in wanted if plan.links.get(name)}
     kappas = np.empty(count)
 
-    def run(first: int, size: int, kappa: float) -> tuple[float, dict[str, Array], dict[str, Array]]:
-        """One chunk's logarithms under the assumption that kappa suffices, the kappa met, and the probes to keep."""
+    def run(first: int, size: int) -> Array:
+        """One chunk's logarithms and the probes to keep; returns what the probes are off by at the end."""
         probes = Probes(plan, size, first, seed, measure=True)
-        logs = {name: np.zeros(limit.size) for name, limit in allowed.items()}
-        held = {}
         for name in order:
             if plan.links.get(name):
                 probes.advance(name)
                 if name in allowed:
                     value, scale = probes.raw(name)
-                    add_logs(value, _before(allowed[name], scale), np.full(size, kappa), spread[name], logs[name])
+                    add_logs(value, _before(allowed[name], scale), probes.kappa, spread[name], totals[name])
                 if name in kept:
-                    held[name] = probes.value(name).reshape(size, -1).copy()
+                    kept[name].append(probes.value(name).reshape(size, -1).copy())
             probes.forget(name)
-        return probes.kappa, logs, held
-
-    def take(first: int, size: int) -> None:
-        met, logs, held = run(first, size, KAPPA)
-        if met > KAPPA and size > PAIR:
-            # A coin of this chunk is huge: the same coins again in pairs, so that it blurs its own pair only.
-            for start in range(first, first + size, PAIR):
-                take(start, PAIR)
-            return
-        if met > KAPPA:
-            _, logs, held = run(first, size, met)
-        kappas[first : first + size] = max(met, KAPPA)
-        for name, part in logs.items():
-            totals[name] += part
-        for name, part in held.items():
-            kept[name].append(part)
+        return probes.kappa
 
     for first in range(0, count, settings.chunk):
-        take(first, min(settings.chunk, count - first))
-        if not np.isfinite(kappas[: first + settings.chunk]).all():
+        size = min(settings.chunk, count - first)
+        kappas[first : first + size] = run(first, size)
+        if not np.isfinite(kappas[: first + size]).all():
             return Certificate(False, 0, 0, np.inf, {})
         if note is not None:
-            note(min(count, first + settings.chunk), count)
+            note(first + size, count)
     kappa = float(kappas.max(initial=0.0))
     needed = -count * (settings.log_tau + LOG_SLACK)
     failed = {name: np.flatnonzero(~(total < needed)) for name, total in totals.items()}

@@ -36,6 +36,7 @@ class Plan:
         links: where a node's named part comes from; empty where it has none.
         rho: per node, factor of |L| max|P| that bounds the float64 error of computing its probes.
         noise: noise of the node itself.
+        blur, reciprocal: what :mod:`boundnet.sketches.probes` derives of a plan that grows no more.
     """
 
     graph: LayerGraph
@@ -46,6 +47,8 @@ class Plan:
     links: dict[str, Links] = field(default_factory=dict)
     noise: dict[str, Array] = field(default_factory=dict)
     chained: set[str] = field(default_factory=set)
+    blur: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    reciprocal: dict[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.consumers = {name: self.graph.consumers(name) for name in self.graph.topological()}

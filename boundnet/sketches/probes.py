@@ -7,7 +7,7 @@ import numpy as np
 from boundnet.maps import Diagonal, LinearMap, WeightedSelect
 from boundnet.philox import key_of
 from boundnet.rounding import Array, gamma, up
-from boundnet.sketches.cauchy import coin_error, inject, largest_of
+from boundnet.sketches.cauchy import coin_error, inject, peaks
 from boundnet.sketches.plan import Plan
 
 
@@ -27,12 +27,17 @@ class Probes:
         self._number = {name: i for i, name in enumerate(plan.graph.topological())}
         self._measure = measure
         self._tossed: set[str] = set()
-        self._kappas = {"coins": 0.0, "links": 0.0, "slopes": 0.0, "named slopes": 0.0}
+        self._kappas = {kind: np.zeros(count) for kind in ("coins", "links", "slopes", "named slopes")}
 
     @property
-    def kappa(self) -> float:
-        """Bound of the probes' own rounding relative to the noise: up to one error of each kind meets the same noise."""
-        return sum(self._kappas.values()) * (1.0 + 2.0**-50)
+    def kappa(self) -> Array:
+        """Each probe's own rounding so far relative to the noise, (K,): up to one error of each kind meets the same noise.
+
+        What a node's probes are off by comes from earlier nodes and itself alone, so that this holds for a node as soon as
+        :meth:`advance` has computed it.
+        """
+        total: Array = sum(self._kappas.values(), np.zeros(self._count)) * (1.0 + 2.0**-50)
+        return total
 
     def advance(self, name: str) -> None:
         """Compute the probes of ``name`` from those of its sources."""
@@ -48,15 +53,12 @@ class Probes:
                 self._scales[name] = np.array(slope) if scale is None else scale * slope
                 return
         total: Array | None = None
-        error = np.zeros(())
-        alone = len(links) == 1 and name not in plan.named  # nothing is added: a mere copy rounds nothing
-        for source, linear in links:
+        blurred = np.zeros(self._count)
+        for place, (source, linear) in enumerate(links):
             value = self._named(source)
             moved = linear.apply(value)
-            if self._measure and (linear.fan_in or not alone):
-                terms = gamma(linear.fan_in + len(links))
-                largest = largest_of(value.reshape(self._count, -1)).reshape(value.shape[1:])
-                error = error + terms * linear.absolute(largest) * (_inexact(linear) if alone else 1.0)
+            if self._measure and (share := self._blur(name)[place]) > 0.0:
+                blurred = blurred + share * peaks(value.reshape(self._count, -1), self._reciprocal(source))
             if total is None:
                 # Coins are added in place: neither to what others read as well nor to the copy of a strided view.
                 total = np.ascontiguousarray(moved)
@@ -66,8 +68,7 @@ class Probes:
                 total += moved
         assert total is not None
         self._values[name] = total
-        if self._measure:
-            self._compare("links", error, plan.noise[name])
+        self._note("links", up(blurred, 2 * len(links) + 4))
 
     def raw(self, name: str) -> tuple[Array, Array | None]:
         """(K, n) probes and the (n,) factors, None for ones, that turn them into those of the node's named part.
@@ -84,8 +85,7 @@ class Probes:
         if scale is None:
             return self._values[name]
         if self._measure:
-            before = largest_of(self._values[name].reshape(self._count, -1))
-            self._scaled("slopes", name, scale, before, self._plan.noise[name])
+            self._scaled("slopes", name, scale, self._plan.noise[name])
         return self._values[name] * scale
 
     def _named(self, name: str) -> Array:
@@ -100,29 +100,45 @@ class Probes:
         value = self._values.get(name)
         if value is None:
             value = np.zeros((self._count, *noise.shape))
-        before = np.zeros(noise.size)
+        if scale is not None and self._measure:
+            self._scaled("named slopes", name, scale, noise)
         factors = np.ones(noise.shape) if scale is None else scale
         flat, scales, sizes = value.reshape(self._count, -1), factors.reshape(-1), np.ascontiguousarray(noise).reshape(-1)
-        number, key = self._number[name], self._key
-        largest = inject(flat, np.ascontiguousarray(scales), sizes, self._first, number, *key, before)
-        if scale is not None and self._measure:
-            self._scaled("named slopes", name, scale, before, noise)
-        self._kappas["coins"] = max(self._kappas["coins"], coin_error(largest))
+        largest = inject(flat, np.ascontiguousarray(scales), sizes, self._first, self._number[name], *self._key)
+        self._note("coins", np.full(self._count, coin_error(largest)))
         self._values[name] = value
         return value
 
-    def _scaled(self, kind: str, name: str, scale: Array, before: Array, noise: Array) -> None:
+    def _scaled(self, kind: str, name: str, scale: Array, noise: Array) -> None:
         """Rounding of a chain's product of slopes, applied and added to."""
-        with np.errstate(invalid="ignore", over="ignore"):
-            error = gamma(self._lengths[name] + 2) * np.abs(scale).reshape(-1) * before
-        self._compare(kind, error, np.broadcast_to(noise, scale.shape).reshape(-1))
+        with np.errstate(all="ignore"):
+            error = gamma(self._lengths[name] + 2) * np.abs(scale)
+            share = np.where(error == 0.0, 0.0, up(error / noise, 4)).reshape(-1)
+        self._note(kind, up(peaks(self._values[name].reshape(self._count, -1), share), 2))
 
-    def _compare(self, kind: str, error: Array, noise: Array) -> None:
-        """kappa: largest ratio of the probes' own rounding to the noise that is there anyway."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(error == 0.0, 0.0, up(error / noise, 4))
-        worst = float(ratio.max(initial=0.0))
-        self._kappas[kind] = np.inf if np.isnan(worst) else max(self._kappas[kind], worst)
+    def _blur(self, name: str) -> tuple[float, ...]:
+        """For each link of ``name``: rounding of its image relative to the node's noise, for probes as large as the radius.
+
+        Probes of at most m times the promised radii round by at most m times as much.
+        """
+        found = self._plan.blur.get(name)
+        if found is None:
+            found = self._plan.blur[name] = tuple(blur(self._plan, name))
+        return found
+
+    def _reciprocal(self, source: str) -> Array:
+        """1 / radius of ``source``, infinite where it is 0: (n,)."""
+        found = self._plan.reciprocal.get(source)
+        if found is None:
+            shape = (1, *self._plan.graph.shape(source))
+            with np.errstate(divide="ignore"):
+                found = (1.0 / np.broadcast_to(self._plan.radius[source], shape)).reshape(-1)
+            self._plan.reciprocal[source] = found
+        return found
+
+    def _note(self, kind: str, kappa: Array) -> None:
+        kappa = np.where(np.isnan(kappa), np.inf, kappa)
+        self._kappas[kind] = np.maximum(self._kappas[kind], kappa)
 
     def forget(self, name: str) -> None:
         """Free what only ``name`` still had to read."""
@@ -131,6 +147,23 @@ class Probes:
             if self._left[source] <= 0:
                 self._values.pop(source, None)
                 self._scales.pop(source, None)
+
+
+def blur(plan: Plan, name: str) -> list[float]:
+    """See :meth:`Probes._blur`; needs the radii of the node's sources and its noise to be settled."""
+    links = plan.links[name]
+    alone = len(links) == 1 and name not in plan.named  # nothing is added: a mere copy rounds nothing
+    shares = []
+    for source, linear in links:
+        if not linear.fan_in and alone:
+            shares.append(0.0)
+            continue
+        radius = np.broadcast_to(plan.radius[source], (1, *plan.graph.shape(source)))
+        with np.errstate(all="ignore"):
+            error = gamma(linear.fan_in + len(links)) * linear.absolute(radius) * (_inexact(linear) if alone else 1.0)
+            share = np.where(error == 0.0, 0.0, up(error / plan.noise[name], 4))
+        shares.append(float(np.where(np.isnan(share), np.inf, share).max(initial=0.0)))
+    return shares
 
 
 def _inexact(linear: LinearMap) -> Array | float:

@@ -53,7 +53,7 @@ class Settings:
 
 def smaller(settings: Settings) -> Settings:
     """Few probes for promises that are wide by orders of magnitude."""
-    return replace(settings, checking=32, chunk=min(settings.chunk, 16))
+    return replace(settings, checking=32, chunk=min(settings.chunk, 32))
 
 
 def cost_of(graph: LayerGraph) -> float:
@@ -94,5 +94,6 @@ def settings_for(graph: LayerGraph, inputs: int, precise: bool = False) -> Setti
         screening, checking = 64, 512 if smooth else 256
     if largest > LARGE:
         screening //= 2
-    chunk = max(4, min(16, (1 << 25) // largest // 2 * 2))
+    # Small networks run all probes at once: there is a pass of Python over all nodes for every chunk.
+    chunk = min(checking, max(4, min(16, (1 << 25) // largest // 2 * 2), (1 << 21) // largest // 2 * 2))
     return Settings(screening, checking, chunk, float(np.log(CLAIM / checks)))

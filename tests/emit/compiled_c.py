@@ -45,7 +45,9 @@ class Compiled:
             f"if (which == {i}) for (long k = 0; k < n; ++k) y[k] = {CType(real).call(name)}(x[k]);\n"
             for i, name in enumerate(CALLS)
         )
-        text = f'#include "network.h"\n#include <math.h>\nvoid apply(int which, const real *x, real *y, long n) {{\n{cases}}}\n'
+        text = (
+            f'#include "network.h"\n#include <math.h>\nvoid apply(int which, const real *x, real *y, long n) {{\n{cases}}}\n'
+        )
         (folder / "apply.c").write_text(text)
         sources = ["network.c", "functions.c", "weights.c", "library.c", "apply.c"]
         command = [str(CC), *FLAGS, *WARNINGS, "-fPIC", "-shared", "-o", "lib.so", *sources, "-lm"]

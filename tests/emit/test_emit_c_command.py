@@ -51,7 +51,9 @@ def test_program_reads_and_writes_npy(real: str, dtype: type, tmp_path: Path) ->
     exact = graph.evaluate([x])[graph.outputs[0]]
     np.testing.assert_allclose(y[0], exact, rtol=0, atol=1e-6)
     np.testing.assert_array_equal(y[0], y[1])
-    stream = subprocess.run(["./network", "--stream", "--nodes", "x.npy"], cwd=folder, capture_output=True, check=True).stdout
+    stream = subprocess.run(
+        ["./network", "--stream", "--nodes", "x.npy"], cwd=folder, capture_output=True, check=True
+    ).stdout
     emitted = emit(graph, real)  # type: ignore[arg-type]
     values = np.frombuffer(stream, dtype).reshape(5, -1)
     np.testing.assert_array_equal(values[:, emitted.nodes[-1].offset :], y[0])

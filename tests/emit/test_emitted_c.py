@@ -142,7 +142,9 @@ def test_random_networks(seed: int, tmp_path: Path) -> None:
 
 
 def test_not_a_number_travels(tmp_path: Path) -> None:
-    graph = join([("max", ops.MaxPool((2,)), [(4, 1)]), ("add", ops.Maximum(), [(2,), (2,)]), ("soft", ops.Softmax(0), [(2,)])])
+    graph = join(
+        [("max", ops.MaxPool((2,)), [(4, 1)]), ("add", ops.Maximum(), [(2,), (2,)]), ("soft", ops.Softmax(0), [(2,)])]
+    )
     x = [np.array([[[np.nan], [1.0], [2.0], [np.nan]]]), np.array([[np.nan, 1.0]]), np.array([[1.0, np.nan]]),
          np.array([[0.0, np.nan]])]  # fmt: skip
     values = Compiled(graph, tmp_path / "c").run(x)

@@ -73,7 +73,9 @@ def test_executions_keep_the_bounds_and_one_hot_inputs_help(study: ModuleType) -
 
 
 @pytest.mark.slow
-def test_study(study: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_study(
+    study: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(sys, "argv", ["study.py", "--sequences", "4", "--json", str(tmp_path / "found.json")])
     study.main()
     printed = capsys.readouterr().out

@@ -22,7 +22,9 @@ def attack(op: Op, shapes: list[tuple[int, ...]], draw: Draw) -> None:
     if isinstance(op, ops.Activation) and op.function.positive:
         xs = [np.abs(x) for x in xs]
     tensors = [Tensor(x, r, (x == 0) & (r == 0)) for x, r in ((x, draw.radius(x)) for x in xs)]
-    radii = [np.where(rng.random(t.radius.shape) < 0.2, 0.0, t.radius * rng.choice([2.0**-20, 0.1, 1.0, 2.0])) for t in tensors]
+    radii = [
+        np.where(rng.random(t.radius.shape) < 0.2, 0.0, t.radius * rng.choice([2.0**-20, 0.1, 1.0, 2.0])) for t in tensors
+    ]
     with np.errstate(all="ignore"):
         claim = op.difference(tensors, op.local(Rounder(None), *tensors), radii)
     for _ in range(8):

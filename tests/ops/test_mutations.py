@@ -47,18 +47,32 @@ Attack = Callable[[], None]
 def one(op: Op, inputs: list[Any], rules: Arithmetic, radius: list[Any] | None = None) -> Attack:
     """An attack on fixed inputs."""
     arrays = [np.asarray(x, dtype=np.float64)[None] for x in inputs]
-    spread = None if radius is None else [np.broadcast_to(np.asarray(r, dtype=np.float64), x.shape) for r, x in zip(radius, arrays, strict=True)]
+    spread = (
+        None
+        if radius is None
+        else [np.broadcast_to(np.asarray(r, dtype=np.float64), x.shape) for r, x in zip(radius, arrays, strict=True)]
+    )
     return lambda: void(check_bound(op, arrays, rules, radius=spread, trials=60))
 
 
-def many(op: Op, shape: tuple[int, ...], rules: Arithmetic, scale: float = 1.0, radius: float = 0.0, count: int = 25, inputs: int = 1) -> Attack:
+def many(
+    op: Op,
+    shape: tuple[int, ...],
+    rules: Arithmetic,
+    scale: float = 1.0,
+    radius: float = 0.0,
+    count: int = 25,
+    inputs: int = 1,
+) -> Attack:
     """Attacks on random inputs."""
 
     def run() -> None:
         for seed in range(count):
             rng = np.random.default_rng(seed)
             xs = [rules.storage.round(rng.normal(size=(1, *shape)) * scale) for _ in range(inputs)]
-            check_bound(op, xs, rules, radius=None if radius == 0.0 else [np.full(x.shape, radius) for x in xs], trials=12, seed=seed)
+            check_bound(
+                op, xs, rules, radius=None if radius == 0.0 else [np.full(x.shape, radius) for x in xs], trials=12, seed=seed
+            )
 
     return run
 

@@ -144,7 +144,9 @@ class Builder:
             tail = self.add(ops.Slice((1,), (n,), (1,)), node)
             self.add(ops.Concat(0), tail, head, tail)
         else:
-            self.add(self.pick(ops.LayerNorm(None, None, 1e-3), ops.Softmax(0), ops.ScaleShift(self.weight(n), self.weight(n))))
+            self.add(
+                self.pick(ops.LayerNorm(None, None, 1e-3), ops.Softmax(0), ops.ScaleShift(self.weight(n), self.weight(n)))
+            )
         if self.rng.random() < 0.3:
             self.near_kinks()
         if self.rng.random() < 0.7:

@@ -77,11 +77,11 @@ def test_a_bad_noise_is_caught(bad: float) -> None:
 
 def test_too_much_rounding_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     frozen, _ = promised()
-    monkeypatch.setattr(module.Probes, "kappa", property(lambda self: 1e6))
+    monkeypatch.setattr(module.Probes, "kappa", property(lambda self: np.full(self._count, 1e6)))
     found = confirm(frozen)  # rows may stand in for every single one
     asked = sum(int(np.isfinite(limit).sum()) for limit in frozen.domain.limits.values())
     assert not found.holds or found.repaired == asked > 0
-    monkeypatch.setattr(module.Probes, "kappa", property(lambda self: np.inf))
+    monkeypatch.setattr(module.Probes, "kappa", property(lambda self: np.full(self._count, np.inf)))
     assert not confirm(frozen).holds
 
 
@@ -90,5 +90,10 @@ def test_a_mutated_check_lets_wrong_promises_pass(monkeypatch: pytest.MonkeyPatc
     frozen, node = promised()
     frozen.domain.limits[node] = frozen.domain.limits[node] / 100.0
     assert not confirm(frozen).holds
-    mutate(monkeypatch, certify, "failed = {name: np.flatnonzero(~(total < needed))", "failed = {name: np.flatnonzero(total > np.inf)")
+    mutate(
+        monkeypatch,
+        certify,
+        "failed = {name: np.flatnonzero(~(total < needed))",
+        "failed = {name: np.flatnonzero(total > np.inf)",
+    )
     assert confirm(replace(frozen)).holds

@@ -56,7 +56,9 @@ def test_differences_of_probes() -> None:
         assert np.all(low <= 0.0)
         lost += int(np.sum((high[1:] < 2.0) | (low[1:] > -2.0)))
         # One symbol in all of them: differences have scale 0 but for the probes' rounding.
-        same = Sketched(np.repeat(values[:, :1], 4, axis=1), np.arange(4.0), np.zeros(4), np.full(count, 2.0**-9), sketch.log_tau)
+        same = Sketched(
+            np.repeat(values[:, :1], 4, axis=1), np.arange(4.0), np.zeros(4), np.full(count, 2.0**-9), sketch.log_tau
+        )
         low, high = same.below(1)
         assert np.all((low <= 1.0 - np.arange(4.0)) & (high >= 1.0 - np.arange(4.0)))
     assert lost <= 8 * n * p + 5.0 * np.sqrt(8 * n * p) * 4.0  # differences with one element are dependent

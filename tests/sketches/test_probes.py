@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from sketch_networks import FEW, Frozen, random_network, screened
 
 from boundnet import ops
 from boundnet.functions import make
 from boundnet.graph import LayerGraph
+from boundnet.maps import LinearMap
 from boundnet.philox import key_of
 from boundnet.rounding import Array
 from boundnet.sketches.cauchy import inject
@@ -45,13 +47,49 @@ def check_probes(frozen: Frozen, count: int = 4, seed: int = 99) -> None:
         probes.forget(name)
         full[name] = mine + plan.named[name] * coins[name] if name in plan.named else mine
         largest[name] = max(size, float(np.abs(full[name]).max(initial=0.0)))
-    assert np.isfinite(probes.kappa)
+    assert np.isfinite(probes.kappa).all()
 
 
 @pytest.mark.parametrize("number", range(40))
 def test_every_symbol_arrives_once(number: int) -> None:
     graph, x = random_network(number)
     check_probes(screened(graph, x, budget=0))
+
+
+def matrix_of(linear: LinearMap) -> npt.NDArray[np.longdouble]:
+    """The map as a matrix (outputs, inputs), column by column."""
+    size = int(np.prod(linear.input_shape))
+    columns = linear.apply(np.eye(size).reshape(size, 1, *linear.input_shape))
+    return columns.reshape(size, -1).T.astype(np.longdouble)
+
+
+@pytest.mark.parametrize("number", range(30))
+def test_probes_are_off_by_no_more_than_kappa(number: int) -> None:
+    """Against the plan in 64-bit precision: each probe of each node within kappa times the radius of all its symbols."""
+    graph, x = random_network(number)
+    frozen = screened(graph, x, budget=0)
+    plan, count, seed = frozen.domain.plan, 8, 5
+    coins = coins_of(frozen, count, seed)
+    probes = Probes(plan, count, 0, seed, measure=True)
+    exact: dict[str, npt.NDArray[np.longdouble]] = {}
+    for name in graph.topological():
+        size = int(np.prod(graph.shape(name)))
+        mine = np.zeros((count, size), np.longdouble)
+        for source, linear in plan.links.get(name, ()):
+            mine = mine + exact[source] @ matrix_of(linear).T
+        if plan.links.get(name):
+            probes.advance(name)
+            value, slope = probes.raw(name)
+            found = value.astype(np.longdouble) * (1.0 if slope is None else slope)
+            beside = np.broadcast_to(plan.named.get(name, np.zeros(1)).reshape(-1), (size,))
+            within = probes.kappa[:, None] * (frozen.exact(name) + beside)
+            assert np.all(np.abs(found - mine) <= within + 2.0**-44 * np.abs(mine) * (slope is not None)), name
+        probes.forget(name)
+        if name in plan.named:
+            mine = mine + np.broadcast_to(plan.named[name], coins[name].shape[1:]).reshape(-1) * coins[name].reshape(
+                count, -1
+            )
+        exact[name] = mine
 
 
 def weight(*shape: int) -> Array:

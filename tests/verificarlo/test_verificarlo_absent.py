@@ -81,7 +81,9 @@ def test_not_verificarlo(tmp_path: Path) -> None:
 
 
 def test_compiler_fails(tmp_path: Path, temporary: Path) -> None:
-    compiler = script(tmp_path, 'case "$1" in --version) echo verificarlo 2.4.0;; *) echo clang: no such thing >&2; exit 1;; esac\n')
+    compiler = script(
+        tmp_path, 'case "$1" in --version) echo verificarlo 2.4.0;; *) echo clang: no such thing >&2; exit 1;; esac\n'
+    )
     with pytest.raises(ToolError, match=r"could not compile .*version 2\.4\.0.*\n.*no such thing"):
         backend("verificarlo").executions(job(tmp_path, compiler))
     assert not list(temporary.iterdir())
@@ -98,11 +100,13 @@ def test_missing_instrumentation_is_noticed(tmp_path: Path, temporary: Path) -> 
 def test_missing_noise_is_noticed(tmp_path: Path, temporary: Path) -> None:
     """A compiler whose programs count as they should but add no noise."""
     wrap = (
-        'mv network real; printf \'#!/bin/sh\\nexec ./real "$@"\\n\' > network; '
-        'printf \'echo "mul=20 div=2 add=28 sub=2 fma=0" >&2\\n\' | cat - network > n2; mv n2 network; '
+        "mv network real; printf '#!/bin/sh\\nexec ./real \"$@\"\\n' > network; "
+        "printf 'echo \"mul=20 div=2 add=28 sub=2 fma=0\" >&2\\n' | cat - network > n2; mv n2 network; "
         "printf '#!/bin/sh\\n' | cat - network > n2; mv n2 network; chmod +x network"
     )
-    text = f'case "$*" in --version) echo verificarlo 2.4.0;; *"-o network"*) {CC} "$@" && {wrap};; *) exec {CC} "$@";; esac\n'
+    text = (
+        f'case "$*" in --version) echo verificarlo 2.4.0;; *"-o network"*) {CC} "$@" && {wrap};; *) exec {CC} "$@";; esac\n'
+    )
     with pytest.raises(ToolError, match="two Monte Carlo samples are the same"):
         backend("verificarlo").executions(job(tmp_path, script(tmp_path, text)))
     assert not list(temporary.iterdir())
@@ -202,7 +206,10 @@ def test_failures_of_processes() -> None:
         pool.one(here("sh", "-c", "kill -9 $$"))
     with pytest.raises(ToolError, match="can't be run"):
         pool.one(here("./not-there"))
-    assert [pool.one(here("echo", "x")).stdout, sorted(i for i, _ in pool.all([here("echo")] * 9))] == [b"x\n", list(range(9))]
+    assert [pool.one(here("echo", "x")).stdout, sorted(i for i, _ in pool.all([here("echo")] * 9))] == [
+        b"x\n",
+        list(range(9)),
+    ]
 
 
 def test_one_failure_stops_the_others() -> None:

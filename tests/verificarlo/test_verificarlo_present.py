@@ -116,7 +116,9 @@ def test_samples_and_the_built_in_engine_agree_in_distribution() -> None:
     stats = pytest.importorskip("scipy.stats")
     graph, x = digits()
     samplings = [Sampling(60, mode, t, seed=11) for mode in ("rr", "pb", "mca") for t in (24, 11)]  # type: ignore[arg-type]
-    for execution, theirs, own in both(Job(graph, None, build("c-binary32"), (*samplings, Sampling(60, "stochastic", seed=11))), x):
+    for execution, theirs, own in both(
+        Job(graph, None, build("c-binary32"), (*samplings, Sampling(60, "stochastic", seed=11))), x
+    ):
         a, b = (values["digit"].reshape(60, -1).T for values in (theirs, own))
         p = [stats.ttest_ind(u, v, equal_var=False).pvalue for u, v in zip(a, b, strict=True)]
         p += [stats.levene(u, v, center="median").pvalue for u, v in zip(a, b, strict=True)]
