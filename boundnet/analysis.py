@@ -11,8 +11,10 @@ from typing import Any, Literal
 import numpy as np
 
 from boundnet.arithmetic import Arithmetic
-from boundnet.assumptions import assumptions, coins_line
-from boundnet.boxes import analyse_boxes
+from boundnet.assumptions import assumptions, boxes_line, coins_line
+from boundnet.boxes.analyse import analyse_boxes, box_warning
+from boundnet.boxes.given import choose_boxes, effort_of
+from boundnet.boxes.workers import Submits
 from boundnet.errors import InputError
 from boundnet.frontends import load
 from boundnet.graph import LayerGraph
@@ -40,7 +42,8 @@ def analyze(
     domain: Literal["auto", "interval", "affine", "sketch"] = "auto", samples: int | None = None,
     input_range: tuple[float, float] = (0.0, 1.0), seed: int = 0, reference: str | None = None,
     decision: str = "auto", box: tuple[Any, Any] | None = None, source: str | None = None, progress: Progress | None = None,
-    coins: int | None = None,
+    coins: int | None = None, radius: float | None = None, inputs_exact: bool = False, splits: int | None = None,
+    time_limit: float | None = None, executor: Submits | None = None,
 ) -> Analysis:  # fmt: skip
     """Bound |computed - exact| of every output of ``model`` for every execution that conforms to ``arithmetic``.
 
@@ -55,11 +58,15 @@ def analyze(
         samples: use only the first so many inputs (or draw so many).
         reference: ``arb``, ``mpmath`` or ``pyinterval``: also evaluate the exact outputs to certified digits.
         decision: ``auto``, ``argmax``, ``sign`` or ``none`` (:func:`boundnet.heads.find_head`).
-        box: (lo, hi), two inputs' worth of arrays: one bound for all inputs between them, by intervals.
+        box: (low, high), each a number for all elements or two inputs' worth of arrays: bounds for all inputs between them.
         source: where the inputs came from, for the record.
         progress: called as work goes on.
         coins: seed of the sketches' proving coins, for a repetition; the result is then conditional on it.  None draws them
             from the operating system once everything they check is fixed.
+        radius: boxes of this radius around ``inputs`` instead.
+        inputs_exact: of boxes: inputs are numbers of the storage format already, so that storing them rounds nothing.
+        splits, time_limit: how often boxes are halved, each, and for how many seconds, in all; neither means not at all.
+        executor: where boxes are bounded: a ``concurrent.futures.Executor``, or what looks like one.
 
     Returns:
         The result; bounds are absolute, in the outputs' own unit.
@@ -77,8 +84,21 @@ def analyze(
     graph = load(model)
     timings = {"load": time.perf_counter() - started}
     heads = find_heads(graph, decision)
-    if box is not None:
-        return _assemble_boxes(graph, rules, box, heads, source, timings, started)
+    if box is not None or radius is not None:
+        if reference is not None:
+            raise InputError("reference: exact outputs are those of single inputs; leave it out with boxes")
+        if domain == "sketch":
+            raise InputError("domain 'sketch': boxes of inputs are bounded by affine forms or intervals")
+        sides = choose_boxes(graph, inputs, box, radius, samples, source or ("box" if box is not None else "inputs"))
+        effort = effort_of(splits, time_limit)
+        run = analyse_boxes(graph, rules, *sides, heads, stored=inputs_exact, domain=domain, effort=effort,
+                            executor=executor, progress=progress)  # fmt: skip
+        timings["bound"] = time.perf_counter() - started - timings["load"]
+        info = InputInfo(source or ("box" if box is not None else "array"), len(run.samples), box=True)
+        lines = (*assumptions(rules, casts=run.casts, inputs_cast=not inputs_exact), boxes_line(rules, inputs_exact))
+        return _assemble(graph, rules, run.samples, run.table, heads, info, run.domain, lines, timings, started)
+    if splits is not None or time_limit is not None or inputs_exact:
+        raise InputError("splits, time_limit and inputs_exact are for boxes of inputs: give a box or a radius")
     values, info = choose_inputs(graph, inputs, samples, input_range, seed, source)
     if coins is not None and not 0 <= coins < 2**63:
         raise InputError(f"coins {coins}: give a seed in 0 .. 2**63 - 1")
@@ -147,19 +167,6 @@ def _with_reference(
     return done
 
 
-def _assemble_boxes(
-    graph: LayerGraph, rules: Arithmetic, box: tuple[Any, Any], heads: list[Head], source: str | None,
-    timings: dict[str, float], started: float,
-) -> Analysis:  # fmt: skip
-    low, high = (check_inputs(graph, side, "box") for side in box)
-    found, table = analyse_boxes(graph, rules, low, high, heads)
-    timings["bound"] = time.perf_counter() - started - timings["load"]
-    info = InputInfo(source or "box", len(low[0]), box=True)
-    lines = (*assumptions(rules, casts=True, inputs_cast=True), "inputs are any real numbers of the box, then stored")
-    domain = DomainInfo("interval", "interval", "boxes of inputs are analysed with intervals")
-    return _assemble(graph, rules, found, table, heads, info, domain, lines, timings, started)
-
-
 def _assemble(
     graph: LayerGraph, rules: Arithmetic, found: list[Sample], table: LayerTable, heads: list[Head], info: InputInfo,
     domain: DomainInfo, lines: tuple[str, ...], timings: dict[str, float], started: float,
@@ -176,6 +183,7 @@ def _assemble(
     overflowing = [layer.name for layer in layers if layer.may_overflow]
     if overflowing:
         warnings.append(f"may overflow in {rules.accumulate.name}/{rules.storage.name}: {', '.join(overflowing)}")
+    warnings += [line for line in map(box_warning, found) if line]
     tied = sum(1 for s in found if s.decision and s.decision.proved and s.decision.probabilities_separated is False)
     if tied:
         warnings.append(

@@ -64,6 +64,13 @@ def assumptions(arithmetic: Arithmetic, *, casts: bool, inputs_cast: bool) -> tu
     return tuple(lines)
 
 
+def boxes_line(arithmetic: Arithmetic, exact: bool) -> str:
+    """What inputs are, of which a box holds many."""
+    if exact:
+        return f"inputs are numbers of {arithmetic.storage.name} that lie in the box, read as they are"
+    return "inputs are any real numbers of the box, then stored"
+
+
 def coins_line(claim: Claim, seed: int | None) -> str:
     """What a sketch's guarantee rests on beside the machine."""
     from_where = (

@@ -41,7 +41,7 @@ Tick = Callable[[str], None]
 
 def forward(
     graph: LayerGraph, inputs: Sequence[Array], rounder: Rounder, domain: Domain,
-    input_radii: Sequence[Array] | None = None, tick: Tick | None = None,
+    input_radii: Sequence[Array] | None = None, tick: Tick | None = None, stored: Sequence[Array] | None = None,
 ) -> Trace:  # fmt: skip
     """Propagate ``inputs`` through ``graph``.
 
@@ -51,6 +51,7 @@ def forward(
         domain: how radii are obtained.
         input_radii: radius of each input about its centre, for boxes; storing the input comes on top.
         tick: called with each node's name, for progress.
+        stored: what storing each input may change, by default what the Arithmetic says.
     """
     tensors: dict[str, Tensor] = {}
     local_forms: dict[str, Local] = {}
@@ -67,8 +68,11 @@ def forward(
             if name in entering:
                 value = inputs[entering[name]]
                 box = np.zeros(value.shape) if input_radii is None else input_radii[entering[name]]
-                stored = np.zeros(()) if graph.holds_integers(name) else rounder.stored_error_over(value, box)
-                reach = up(box + stored, 1)
+                if stored is not None:
+                    kept = stored[entering[name]]
+                else:
+                    kept = np.zeros(()) if graph.holds_integers(name) else rounder.stored_error_over(value, box)
+                reach = up(box + kept, 1)
                 zero = (value == 0.0) & (reach == 0.0)
                 overflow[name] = not bool(np.isfinite(reach).all())
                 tensors[name] = Tensor(value, domain.enter(name, reach), zero, _spread(domain, name))

@@ -130,6 +130,12 @@ class LayerTable:
         if tally.nodes[-1] == node:
             tally.sharper = max(tally.sharper or 0.0, bound)
 
+    def narrow(self, node: str, low: float, high: float) -> None:
+        """A sharper range of ``node``'s layer than the forward passes', where ``node`` ends it."""
+        tally = self._rows[self.graph.layer_of(node)]
+        if tally.nodes[-1] == node:
+            tally.low, tally.high = max(tally.low, low), min(tally.high, high)
+
     def rows(self) -> tuple[Layer, ...]:
         """One row for each source layer, in order of appearance."""
         count = max(self._samples, 1)

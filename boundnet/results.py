@@ -52,7 +52,7 @@ class OutputBound:
         relative_bound: the same divided by the smallest |exact value| it allows; inf where that may be 0.
         representation_error: signed change of the value by casting weights and inputs to the storage format.
         rounding_bound: |computed - value of the cast network|.
-        low, high: range of the exact values for a box, None for a point.
+        low, high: range of the exact and the computed values over a box, None for a point.
     """
 
     name: str
@@ -104,14 +104,45 @@ class SampleReference:
 
 
 @dataclass(frozen=True)
+class InputBox:
+    """The box of inputs that one sample stands for, and how it was analysed.
+
+    Attributes:
+        low, high: ends, all elements of all inputs side by side in C order; None where there are more than 4096.
+        inputs_exact: inputs are numbers of the storage format already: storing them rounds nothing.
+        pieces: boxes that cover it, each with a bound of its own.
+        stopped: why there are not more: ``whole`` (none asked for), ``splits`` or ``time`` used up, ``converged`` (more
+            could gain 1 % of the bound at most), ``points`` (nothing left to halve) or ``interrupted``.
+        seconds: spent on it.
+        whole_bound: largest |computed - exact| of any output for the box in one piece.
+        reach: the largest bound found at a single point: no subdivision gets below it.
+        worst_low, worst_high: ends of the piece with the largest bound.
+        proved_share: part of the box's volume in which rounding can't change the class; None without a decision.
+    """
+
+    low: Array | None
+    high: Array | None
+    inputs_exact: bool
+    pieces: int
+    stopped: str
+    seconds: float
+    whole_bound: float
+    reach: float
+    worst_low: Array | None
+    worst_high: Array | None
+    proved_share: float | None = None
+
+
+@dataclass(frozen=True)
 class Sample:
-    """One analysed input."""
+    """One analysed input, or one box of inputs: then values and margins are those at its middle."""
 
     index: int
     outputs: tuple[OutputBound, ...]
     logits: LogitBound | None
     decision: Decision | None
     reference: SampleReference | None = None
+    box: InputBox | None = None
 
 
 @dataclass(frozen=True)

@@ -131,9 +131,9 @@ def smooth(function: Function, centre: Array, radius: Array, value: Array) -> St
     slopes = Box(np.maximum(jet.slope.lo, low), np.minimum(jet.slope.hi, high))
     bend = np.minimum(np.where(np.isnan(jet.curvature.magnitude), np.inf, jet.curvature.magnitude), function.curvature)
     with np.errstate(invalid="ignore", over="ignore"):
-        tangent, slack = _centre(point.slope)
+        tangent, slack = centre_of(point.slope)
         taylor = up(0.5 * bend * radius * radius + slack * radius, 4)
-        middle, spread = _centre(slopes)
+        middle, spread = centre_of(slopes)
         mean = up(spread * radius, 1)
     taylor = np.where(np.broadcast_to(jet.smooth & point.smooth, centre.shape) & ~np.isnan(taylor), taylor, np.inf)
     mean = np.where(np.isnan(mean), np.inf, mean)
@@ -176,20 +176,23 @@ def value_range(function: Function, box: Box) -> Box:
     return Box(np.maximum(whole.value.lo, by_mean.lo), np.minimum(whole.value.hi, by_mean.hi))
 
 
-def lipschitz(function: Function, box: Box) -> Array:
-    """Upper bound of |f(a) - f(b)| / |a - b| over all a, b in ``box``; inf where f may jump inside."""
+def slopes(function: Function, box: Box) -> Box:
+    """Enclosure of (f(a) - f(b)) / (a - b) over all a, b in ``box``; the whole line where f may jump inside.
+
+    By the mean value theorem every such slope lies between the least and the largest derivative.
+    """
     machine = JetMachine()
     jet = function.programs[0](machine, machine.variable(box))
     low, high = function.slope_range
-    slope = Box(np.maximum(jet.slope.lo, low), np.minimum(jet.slope.hi, high)).magnitude
-    slope = np.where(np.isnan(slope), np.inf, slope)
+    lo, hi = (np.broadcast_to(side, np.shape(box.lo)) for side in (np.fmax(jet.slope.lo, low), np.fmin(jet.slope.hi, high)))
     if function.pieces is not None and not function.pieces.continuous:
         for left, right in function.pieces.breaks:
-            slope = np.where((box.lo <= right) & (box.hi >= left), np.inf, slope)
-    return np.asarray(np.broadcast_to(slope, box.lo.shape))
+            inside = (box.lo <= right) & (box.hi >= left)
+            lo, hi = np.where(inside, -np.inf, lo), np.where(inside, np.inf, hi)
+    return Box(lo, hi)
 
 
-def _centre(slopes: Box) -> tuple[Array, Array]:
+def centre_of(slopes: Box) -> tuple[Array, Array]:
     """A float inside or near the enclosure, and the largest distance of the enclosure's points from it."""
     mid = 0.5 * slopes.lo + 0.5 * slopes.hi
     spread = up(np.maximum(slopes.hi - mid, mid - slopes.lo), 2)

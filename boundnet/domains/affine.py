@@ -17,7 +17,7 @@ import numpy.typing as npt
 from boundnet.domains.base import capped, noise_of, private
 from boundnet.maps import LinearMap, Zero
 from boundnet.ops.base import Local
-from boundnet.rounding import TINY, Array, gamma, up
+from boundnet.rounding import TINY, Array, Mask, gamma, up
 
 Ids = npt.NDArray[np.int64]
 
@@ -28,7 +28,7 @@ class TooManySymbols(Exception):
 
 @dataclass(frozen=True)
 class _Form:
-    """coefficients: (S, 1, *shape) for the symbols ``ids`` (increasing); fresh, shift: (1, *shape)."""
+    """coefficients: (S, N, *shape) for the symbols ``ids`` (increasing); fresh, shift: (N, *shape)."""
 
     ids: Ids
     coefficients: Array
@@ -37,7 +37,9 @@ class _Form:
 
 
 class AffineDomain:
-    """Affine forms of one sample at a time (batch axis of length 1), exact to first order.
+    """Affine forms, exact to first order; samples side by side share the numbers of their symbols, not their values.
+
+    A sample with an infinite radius anywhere in an op's inputs has no form behind it: an interval, infinite as a rule.
 
     Args:
         consumers: number of readers of each node; a form is freed after the last.
@@ -66,13 +68,15 @@ class AffineDomain:
 
     def spread(self, name: str, linear: LinearMap) -> Array:
         """Radius of L D from the form's coefficients: correlations between the map's inputs count."""
-        if not np.isfinite(self._radii[name]).all():
-            return np.full((1, *linear.output_shape), np.inf)
+        lost = _infinite(self._reach[name])
+        if lost.all():
+            return np.full((len(lost), *linear.output_shape), np.inf)
         form = self._name(name)
         table = self._apply(name, linear, form)
         shift = linear.apply(form.shift)
         image = _Form(form.ids, table, linear.absolute(form.fresh), shift)
-        return up(_radius(image) + gamma(linear.fan_in + 2) * linear.absolute(self._reach[name]), 2)
+        spread = up(_radius(image) + gamma(linear.fan_in + 2) * linear.absolute(self._reach[name]), 2)
+        return np.where(_along(lost, spread.ndim), np.inf, spread) if lost.any() else spread
 
     def _apply(self, name: str, linear: LinearMap, form: _Form) -> Array:
         """The map on all coefficients, kept until the node that asked is done: :meth:`push` asks again."""
@@ -88,18 +92,18 @@ class AffineDomain:
     def push(self, name: str, inputs: tuple[str, ...], local: Local, centre: Array) -> Array:
         keep_fresh = all(self._consumers[source] == 1 for source in inputs) and all(map(private, local.maps))
         slack = np.zeros(())
-        finite = True
+        lost = np.zeros(len(centre), dtype=np.bool_)
         for source, linear in zip(inputs, local.maps, strict=True):
             terms = gamma(max(linear.fan_in, 1) + len(inputs) + 1)
             slack = slack + terms * linear.absolute(self._reach[source])
-            finite = finite and bool(np.isfinite(self._radii[source]).all())
+            lost |= _infinite(self._reach[source])
         if local.shift is not None:
             slack = slack + np.abs(local.shift) * gamma(len(inputs) + 1)
         noise = up(noise_of(local) + slack, len(inputs) + 3)
-        if not (finite and np.isfinite(noise).all()):
-            form = self._lost(local, inputs, noise)
-        else:
-            form = self._linear(inputs, local, noise, keep_fresh)
+        lost |= _infinite(noise)
+        form = self._linear(inputs, local, noise, keep_fresh) if not lost.all() else _nothing(noise.shape)
+        if lost.any():
+            form = self._without(form, lost, local, inputs, noise)
         reach = _radius(form)
         # Both are valid; intervals win where a cap cut the radius but not the form.
         radius = capped(np.minimum(reach, self._interval(local, inputs)), local)
@@ -113,10 +117,12 @@ class AffineDomain:
                 del self._forms[source]
         return radius
 
-    def _lost(self, local: Local, inputs: tuple[str, ...], noise: Array) -> _Form:
-        """No finite form: an interval, infinite where anything infinite enters."""
+    def _without(self, form: _Form, lost: Mask, local: Local, inputs: tuple[str, ...], noise: Array) -> _Form:
+        """``form`` with an interval in place of the ``lost`` samples, infinite where anything infinite enters."""
         radius = capped(up(self._interval(local, inputs) + noise, 1), local)
-        return _Form(np.zeros(0, np.int64), np.zeros((0, *radius.shape)), radius, np.zeros(radius.shape))
+        away = _along(lost, noise.ndim)
+        coefficients = np.where(away, 0.0, form.coefficients)
+        return _Form(form.ids, coefficients, np.where(away, radius, form.fresh), np.where(away, 0.0, form.shift))
 
     def _interval(self, local: Local, inputs: tuple[str, ...]) -> Array:
         """|L| E + |shift| + noise, from the radii of the inputs alone."""
@@ -148,14 +154,16 @@ class AffineDomain:
     def _name(self, source: str) -> _Form:
         """Turn the private symbols of ``source`` into named ones, once for all its readers."""
         form = self._forms[source]
-        flat = form.fresh.ravel()
-        live = np.flatnonzero(flat)
+        flat = form.fresh.reshape(len(form.fresh), -1)
+        # What is infinite has no symbol; readers go by its radius.
+        flat = np.where(np.isfinite(flat), flat, 0.0)
+        live = np.flatnonzero(flat.any(axis=0))
         if len(live) == 0:
             return form
         if (len(form.ids) + len(live)) * flat.size > self._limit:
             raise TooManySymbols
-        rows = np.zeros((len(live), flat.size))
-        rows[np.arange(len(live)), live] = flat[live]
+        rows = np.zeros((len(live), *flat.shape))
+        rows[np.arange(len(live)), :, live] = flat[:, live].T
         ids = self._next + np.arange(len(live))
         self._next += len(live)
         coefficients = np.concatenate([form.coefficients, rows.reshape(len(live), *form.fresh.shape)])
@@ -163,6 +171,20 @@ class AffineDomain:
                         fresh=np.zeros(form.fresh.shape))  # fmt: skip
         self._forms[source] = named
         return named
+
+
+def _nothing(shape: tuple[int, ...]) -> _Form:
+    return _Form(np.zeros(0, np.int64), np.zeros((0, *shape)), np.zeros(shape), np.zeros(shape))
+
+
+def _infinite(radius: Array) -> Mask:
+    """Samples with an entry that is not finite: (N,)."""
+    return ~np.asarray(np.isfinite(radius).reshape(len(radius), -1).all(axis=1))
+
+
+def _along(samples: Mask, rank: int) -> Mask:
+    """(N,) as (N, 1, ...) of ``rank`` axes."""
+    return samples.reshape(-1, *(1,) * (rank - 1))
 
 
 def _sum(parts: Sequence[tuple[Ids, Array]], shape: tuple[int, ...]) -> tuple[Ids, Array]:

@@ -11,9 +11,9 @@ import numpy as np
 
 from boundnet.errors import GraphError
 from boundnet.machines.base import Machine
-from boundnet.maps import LinearMap
+from boundnet.maps import LinearMap, Zero
 from boundnet.rounder import Rounder
-from boundnet.rounding import Array, Mask
+from boundnet.rounding import Array, Mask, up
 
 Shape = tuple[int, ...]
 
@@ -68,6 +68,21 @@ class Local:
     cap: Array | None = None
 
 
+@dataclass(frozen=True)
+class Secant:
+    """One op between any two points of its inputs' ranges: F(a) - F(b) = sum of maps(a_i - b_i) + noise.
+
+    Attributes:
+        maps: one linear map for each input.
+        noise: bound of what they miss, (N, *shape).
+        cap: bound of |F(a) - F(b)| that holds whatever the maps say, or None.
+    """
+
+    maps: tuple[LinearMap, ...]
+    noise: Array
+    cap: Array | None = None
+
+
 class Op(ABC):
     """One operation of the graph.  Shapes exclude the batch axis; arrays have it first."""
 
@@ -98,15 +113,30 @@ class Op(ABC):
     def local(self, rounder: Rounder, *xs: Tensor) -> Local:
         """Linear part, strip and rounding about the centres of ``xs``."""
 
-    def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
-        """Bound of |F(a) - F(b)| for all a, b in the ranges of ``xs`` with |a_i - b_i| <= radii[i] (boxes of inputs).
+    def secant(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Secant:
+        """F(a) - F(b) for all a, b in the ranges of ``xs`` with |a_i - b_i| <= radii[i] (boxes of inputs).
 
-        The default serves ops that are exactly linear.
+        The default serves ops that are exactly linear, and those that have a :meth:`difference` of their own: that is then
+        noise without correlations.
         """
-        total = np.zeros(())
-        for linear, radius in zip(local.maps, radii, strict=True):
+        if type(self).difference is not Op.difference:
+            maps = tuple(Zero(x.centre.shape[1:], local.rounding.shape[1:]) for x in xs)
+            return Secant(maps, np.broadcast_to(self.difference(xs, local, radii), local.rounding.shape))
+        noise = np.zeros(local.rounding.shape)
+        curved = local.strip is not None or local.shift is not None
+        return Secant(local.maps, np.full(noise.shape, np.inf) if curved else noise)
+
+    def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
+        """Bound of |F(a) - F(b)| for all a, b in the ranges of ``xs`` with |a_i - b_i| <= radii[i]: |L| E + noise.
+
+        An op overrides this or :meth:`secant`, unless it is exactly linear.
+        """
+        secant = self.secant(xs, local, radii)
+        total = secant.noise
+        for linear, radius in zip(secant.maps, radii, strict=True):
             total = total + linear.absolute(radius)
-        return np.asarray(total * (1.0 + (len(radii) + 2) * 2.0**-52))
+        total = up(np.where(np.isnan(total), np.inf, total), len(radii) + 1)
+        return total if secant.cap is None else np.minimum(total, secant.cap)
 
     def undecided(self, *xs: Tensor) -> tuple[Mask | None, ...]:
         """For each input, the elements whose radius leaves a piece or a winner open: smaller ones could decide it.
@@ -145,4 +175,4 @@ def with_arrays(op: Any, change: Callable[[Array], Array], *names: str) -> Any:
 
 
 Program = Callable[..., Any]
-__all__ = ["Local", "Machine", "Op", "Program", "Shape", "Tensor", "require_rank", "with_arrays"]
+__all__ = ["Local", "Machine", "Op", "Program", "Secant", "Shape", "Tensor", "require_rank", "with_arrays"]

@@ -15,7 +15,7 @@ from boundnet.errors import GraphError
 from boundnet.inner_product import perturbed_bound
 from boundnet.maps import ContractLeft, ContractRight, SumMap
 from boundnet.maps.contract import Equation, einsum
-from boundnet.ops.base import Local, Op, Shape, Tensor
+from boundnet.ops.base import Local, Op, Secant, Shape, Tensor
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array, Mask, raise_tiny, up, up_float
 
@@ -137,10 +137,12 @@ class _Product(Op):
         reached = up(total + stored, 1)
         return stored, rules.overflows(reached, reached)
 
-    def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
-        x, z = (raise_tiny(np.abs(t.centre) + t.radius) for t in xs)
-        total = self._einsum(x, raise_tiny(radii[1])) + self._einsum(raise_tiny(radii[0]), z)
-        return up(np.where(np.isnan(total), np.inf, total * abs(self.scale)), local.maps[0].fan_in + 5)
+    def secant(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Secant:
+        """a1 a2 - b1 b2 = m2 (a1 - b1) + m1 (a2 - b2) with means m of a and b, within R of the centres (boxes of inputs)."""
+        x, z = (raise_tiny(t.radius) for t in xs)
+        first, second = (raise_tiny(radius) for radius in radii)
+        noise = up((self._einsum(x, second) + self._einsum(first, z)) * abs(self.scale), local.maps[0].fan_in + 5)
+        return Secant(local.maps, np.where(np.isnan(noise), np.inf, noise))
 
 
 @dataclass(frozen=True, eq=False)

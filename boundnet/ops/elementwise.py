@@ -15,10 +15,10 @@ from boundnet.functions import Function
 from boundnet.machines.base import Machine
 from boundnet.machines.floats import FloatMachine
 from boundnet.maps import Diagonal
-from boundnet.ops.base import Local, Op, Program, Shape, Tensor, with_arrays
+from boundnet.ops.base import Local, Op, Program, Secant, Shape, Tensor, with_arrays
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array, Mask, up
-from boundnet.strips import lipschitz, piecewise, smooth, value_range
+from boundnet.strips import centre_of, piecewise, slopes, smooth, value_range
 
 FLOATS = FloatMachine()
 
@@ -73,8 +73,8 @@ class _Affine(_Parametric):
         zero = np.zeros(x.centre.shape, dtype=np.bool_)
         return Local((Diagonal(slope, shape, shape),), error, zero, overflow, strip=strip)
 
-    def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
-        return super().difference(xs, local, radii) * (1.0 + 2.0**-48)
+    def secant(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Secant:
+        return Secant(local.maps, _off_by(local.maps[0].absolute(radii[0]), 2.0**-48))
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,14 +233,11 @@ class Activation(_Parametric):
         pieces = self.function.pieces
         return (None if pieces is None else _distance(xs[0].centre, pieces.breaks),)
 
-    def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
+    def secant(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Secant:
         box = Box.around(xs[0].centre, xs[0].radius)
-        with np.errstate(invalid="ignore"):
-            by_slope = up(lipschitz(self.function, box) * radii[0], 1)
         image = value_range(self.function, box)
         width = up(np.maximum(image.hi - image.lo, 0.0), 1)
-        by_slope = np.where(radii[0] == 0.0, 0.0, np.where(np.isnan(by_slope), np.inf, by_slope))
-        return np.minimum(by_slope, np.where(np.isnan(width), np.inf, width))
+        return _between(slopes(self.function, box), radii[0], np.where(np.isnan(width), np.inf, width))
 
     def describe(self) -> str:
         return str(self.function)
@@ -279,10 +276,32 @@ class PReLU(_Parametric):
     def clearance(self, *xs: Tensor) -> tuple[Array | None, ...]:
         return (_distance(xs[0].centre, ((0.0, 0.0),)),)
 
-    def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
-        slope = np.maximum(1.0, np.abs(self.alpha))
-        with np.errstate(invalid="ignore"):
-            return np.where(radii[0] == 0.0, 0.0, up(slope * radii[0], 1))
+    def secant(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Secant:
+        box = Box.around(xs[0].centre, xs[0].radius)
+        above, below = box.lo >= 0.0, box.hi < 0.0
+        low, high = np.minimum(1.0, self.alpha), np.maximum(1.0, self.alpha)
+        slope = Box(
+            np.where(above, 1.0, np.where(below, self.alpha, low)), np.where(above, 1.0, np.where(below, self.alpha, high))
+        )
+        return _between(slope, radii[0], None)
+
+
+def _off_by(value: Array, relative: float) -> Array:
+    """A slope's own error as noise; an unknown value has unknown noise."""
+    return np.where(np.isnan(value), np.inf, up(value * relative, 1))
+
+
+def _between(slope: Box, radius: Array, cap: Array | None) -> Secant:
+    """Slopes anywhere in ``slope``: the middle one, and what the others differ from it as noise."""
+    shape = radius.shape[1:]
+    middle, spread = centre_of(slope)
+    known = np.isfinite(middle) & np.isfinite(spread)
+    with np.errstate(invalid="ignore"):
+        noise = up(spread * radius, 1)
+    noise = np.where(radius == 0.0, 0.0, np.where(known & ~np.isnan(noise), noise, np.inf))
+    middle = np.broadcast_to(np.where(known, middle, 0.0), radius.shape)
+    cap = None if cap is None else np.where(radius == 0.0, 0.0, cap)
+    return Secant((Diagonal(middle, shape, shape),), noise, cap)
 
 
 def _astride(x: Tensor, breaks: tuple[tuple[float, float], ...]) -> Mask:

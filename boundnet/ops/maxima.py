@@ -13,7 +13,7 @@ import numpy.typing as npt
 from boundnet.errors import GraphError
 from boundnet.maps import WeightedSelect
 from boundnet.maps.conv import Pairs, conv_lengths
-from boundnet.ops.base import Local, Op, Shape, Tensor, require_rank
+from boundnet.ops.base import Local, Op, Secant, Shape, Tensor, require_rank
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array, Mask, up
 
@@ -61,6 +61,20 @@ def choose(centres: Array, radii: Array, zeros: Mask) -> Choice:
         weights[open_], shift[open_], strip[open_], cap[open_] = _undecided(*parts)
     zero = decided & np.take_along_axis(zeros, index[..., None], axis=-1)[..., 0]
     return Choice(weights, shift, strip, cap, zero)
+
+
+def secant_choice(centres: Array, radii: Array, errors: Array) -> tuple[Array, Array]:
+    """A maximum over the last axis between two points of the ranges that are ``errors`` apart: weights and noise.
+
+    One candidate: its difference passes; several: any of theirs may, so the largest is noise and nothing is linear.
+    """
+    with np.errstate(invalid="ignore"):
+        low, high = np.nextafter(centres - radii, -np.inf), np.nextafter(centres + radii, np.inf)
+        low, high = np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)
+    candidate = (high >= low.max(axis=-1, keepdims=True)) & (np.isfinite(centres) | (radii > 0))
+    one = candidate.sum(axis=-1, keepdims=True) == 1
+    noise = np.where(candidate, errors, 0.0).max(axis=-1)
+    return np.where(candidate & one, 1.0, 0.0), np.where(one[..., 0], 0.0, noise)
 
 
 def read_error(rounder: Rounder, zero: Mask) -> Array:
@@ -205,11 +219,15 @@ class MaxPool(Op):
             found[n, cells[several[n]]] = True
         return (found.reshape(x.centre.shape) & (x.radius > 0.0),)
 
-    def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
-        cells = self._cells(xs[0].centre.shape[1:])
-        taken = np.where(cells >= 0, radii[0].reshape(len(radii[0]), -1)[:, cells], 0.0)
-        widest: Array = taken.max(axis=-1)
-        return widest
+    def secant(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Secant:
+        (x,) = xs
+        shape = x.centre.shape[1:]
+        cells = self._cells(shape)
+        real, n = cells >= 0, len(x.centre)
+        centres = np.where(real, x.centre.reshape(n, -1)[:, cells], -np.inf)
+        ranges, errors = (np.where(real, part.reshape(n, -1)[:, cells], 0.0) for part in (x.radius, radii[0]))
+        weights, noise = secant_choice(centres, ranges, errors)
+        return Secant((WeightedSelect(np.maximum(cells, 0), weights, shape),), noise)
 
     def describe(self) -> str:
         return f"MaxPool {'x'.join(map(str, self.size))}"

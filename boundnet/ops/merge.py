@@ -13,10 +13,10 @@ from boundnet.box import Box
 from boundnet.errors import GraphError
 from boundnet.machines.base import Machine
 from boundnet.machines.running import RunningMachine, Tracked
-from boundnet.maps import Diagonal, LinearMap
-from boundnet.ops.base import Local, Op, Shape, Tensor
+from boundnet.maps import Diagonal, LinearMap, Zero
+from boundnet.ops.base import Local, Op, Secant, Shape, Tensor
 from boundnet.ops.elementwise import FLOATS
-from boundnet.ops.maxima import choose, read_error
+from boundnet.ops.maxima import choose, read_error, secant_choice
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array, Mask, raise_tiny, up
 
@@ -163,8 +163,10 @@ class Average(_Merge):
         strip = up(sum((np.abs(m.absolute(x.radius)) for m, x in zip(maps, xs, strict=True)), np.zeros(())) * 2.0**-52, 3)
         return Local(maps, error, zero, overflow, strip=np.where(np.isnan(strip), np.inf, strip))
 
-    def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
-        return super().difference(xs, local, radii) * (1.0 + 2.0**-48)
+    def secant(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Secant:
+        total = sum((m.absolute(radius) for m, radius in zip(local.maps, radii, strict=True)), np.zeros(()))
+        noise = up(total * 2.0**-48, len(radii) + 2)
+        return Secant(local.maps, np.where(np.isnan(noise), np.inf, noise))
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,16 +209,27 @@ class Multiply(_Merge):
                 total = total + np.where(x.radius > 0, 2.0**-1000 * (1.0 + x.radius), 0.0)
         return up(total, 6 * len(xs))
 
-    def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
-        """|a1 a2 - b1 b2| <= |a1||a2 - b2| + |b2||a1 - b1|, factor by factor."""
+    def secant(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Secant:
+        """a1 a2 - b1 b2 = m2 (a1 - b1) + m1 (a2 - b2) with the means m of a and b, factor by factor.
+
+        A mean is within R - |a - b| / 2 of the centre, which leaves R2 E1 + R1 E2 - E1 E2 at most as noise; the negative
+        part is left out.  With more than two factors everything is noise.
+        """
+        shapes, output = _shapes(xs)
         with np.errstate(invalid="ignore", over="ignore"):
+            if len(xs) == 2:
+                noise = up(
+                    raise_tiny(xs[0].radius) * raise_tiny(radii[1]) + raise_tiny(xs[1].radius) * raise_tiny(radii[0]), 2
+                )
+                return Secant(local.maps, np.where(np.isnan(noise), np.inf, noise))
             size = np.abs(xs[0].centre) + xs[0].radius
             total = radii[0]
             for x, radius in zip(xs[1:], radii[1:], strict=True):
                 magnitude = np.abs(x.centre) + x.radius
                 total = size * radius + magnitude * total
                 size = size * magnitude
-        return up(np.where(np.isnan(total), np.inf, total), 6 * len(xs))
+        noise = up(np.where(np.isnan(total), np.inf, total), 6 * len(xs))
+        return Secant(tuple(Zero(shape, output) for shape in shapes), noise)
 
 
 class _Extremum(_Merge):
@@ -235,9 +248,12 @@ class _Extremum(_Merge):
         error, overflow = read_error(rounder, choice.zero), np.zeros(full, dtype=np.bool_)
         return Local(maps, error, choice.zero, overflow, self.sign * choice.shift, choice.strip, choice.cap)
 
-    def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
-        widest: Array = np.maximum.reduce(np.broadcast_arrays(*radii))
-        return widest
+    def secant(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Secant:
+        shapes, output = _shapes(xs)
+        full = (len(xs[0].centre), *output)
+        parts = (self.sign * x.centre for x in xs), (x.radius for x in xs), radii
+        weights, noise = secant_choice(*(np.stack([np.broadcast_to(p, full) for p in part], axis=-1) for part in parts))
+        return Secant(tuple(Diagonal(weights[..., i], shape, output) for i, shape in enumerate(shapes)), noise)
 
 
 @dataclass(frozen=True, eq=False)
