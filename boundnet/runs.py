@@ -134,16 +134,15 @@ class Runner:
         if machine.trace is None:
             return None
         same = self.cast_graph is self.graph and all(map(np.array_equal, cast, inputs))
-        # The exact network is a conforming run in which nothing is rounded: the machine's radii hold for it.
-        within = {name: t.radius for name, t in machine.trace.tensors.items()} if same else None
+        # The exact network is a conforming run in which nothing is rounded: where its centre is the machine's, the
+        # machine's radii hold for it.  About another centre they are promises like any others.
+        radii = {name: t.radius for name, t in machine.trace.tensors.items()}
         seed = self.claim.next_seed(self._seed)
-        shrink = None
+        within, shrink = radii if same else None, None
         if self.arithmetic.storage.precision <= 24:
-            # The exact network deviates from its centre by 2**-53 / u as much: few probes and wide promises do.
-            if within is not None:
-                settings, shrink = smaller(settings), SHRINK
-            else:
-                settings = settings_for(self.graph, self._inputs, precise=True)
+            # 2**-53 / u as much: few probes can check wide promises.
+            within = radii if same else {name: np.where(r > 0.0, r, np.inf) for name, r in radii.items()}
+            settings, shrink = smaller(settings), SHRINK
         exact = prove(self.graph, inputs, self._exact, settings, wanted, budget, seed, within, shrink, note)
         self.claim.add(exact, settings)
         return None if exact.trace is None else Runs(machine.trace, exact.trace)

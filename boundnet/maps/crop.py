@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import singledispatch
 from typing import Any
 
@@ -26,7 +27,7 @@ def whole(shape: Shape) -> Region:
 
 def size_of(region: Region) -> int:
     """Number of elements."""
-    return int(np.prod([stop - start for start, stop in region], dtype=np.int64))
+    return math.prod(stop - start for start, stop in region)
 
 
 def shape_of(region: Region) -> Shape:
@@ -75,7 +76,7 @@ def _uncropped(linear: LinearMap) -> Cropped:
 
 @crop.register
 def _(linear: Diagonal, region: Region) -> Cropped:
-    if len(linear.input_shape) != len(region):
+    if len(linear.input_shape) != len(region) or region == whole(linear.output_shape):
         return _uncropped(linear)
     slope = np.broadcast_to(linear.slope, lead(linear.slope, linear.output_shape) + linear.output_shape)
     source = tuple((0, 1) if n == 1 else place for n, place in zip(linear.input_shape, region, strict=True))

@@ -88,9 +88,8 @@ def add_logs(probes: Array, limit: Array, kappa: Array, spread: Array, total: Ar
 def estimate(probes: Array) -> Array:
     """Geometric mean of |P_k| over the first axis: an estimate of the scale, no bound.  (K, ...) -> (...)."""
     flat = probes.reshape(len(probes), -1)
-    sample = np.abs(flat[: min(len(flat), 8), :: max(1, flat.shape[1] >> 12)])
-    typical = float(np.median(sample[sample > 0.0])) if np.any(sample > 0.0) else 1.0
-    typical = typical if np.isfinite(typical) else 1.0
+    typical = float(np.abs(flat[0]).max(initial=0.0))  # keeps the products of ratios in range
+    typical = typical if 0.0 < typical < np.inf else 1.0
     total, one = np.zeros(flat.shape[1]), np.ones(flat.shape[1])
     add_logs(flat, typical * one, np.full(len(flat), 2.0**-80), one, total)
     found: Array = np.exp(total / len(flat)) * typical

@@ -7,6 +7,8 @@ everything that they read.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,15 +148,16 @@ def exact_radii(
     shape = plan.noise[node].shape[1:]
     known = np.broadcast_to(plan.known(node), (1, *shape)).reshape(-1)
     order = order[: order.index(node) + 1]
-    parts, work = _tiles(plan, order, node, elements, shape)
+    cone_at = functools.lru_cache(2)(lambda region: cone_of(plan, order, node, region))
+    parts, work = _tiles(cone_at, elements, shape)
     if work > budget:
         elements = elements[: int(len(elements) * max(budget, 0.0) / work)]
         if len(elements) == 0:
             return elements, np.zeros(0), 0.0
-        parts, work = _tiles(plan, order, node, elements, shape)
+        parts, work = _tiles(cone_at, elements, shape)
     found = np.empty(len(elements))
     for part, region in parts:
-        cone = cone_of(plan, order, node, region)
+        cone = cone_at(region)
         step = max(1, ROW_VALUES // max(1, cone.largest))
         for start in range(0, len(part), step):
             chosen = part[start : start + step]
@@ -167,23 +170,24 @@ def exact_radii(
 
 
 Part = tuple[npt.NDArray[np.int64], Region]
+ConeAt = Callable[[Region], Cone]
 
 
-def _tiles(plan: Plan, order: list[str], node: str, elements: Elements, shape: tuple[int, ...]) -> tuple[list[Part], float]:
+def _tiles(cone_at: ConeAt, elements: Elements, shape: tuple[int, ...]) -> tuple[list[Part], float]:
     """Positions in ``elements`` grouped by neighbourhood, each with the box that holds them, and the work they take.
 
     Small tiles keep receptive fields small, large ones share a pass: the size with the least estimated work is taken.
     """
     everything = [(np.arange(len(elements)), whole(shape))]
     if len(shape) < 2:
-        return everything, _work(plan, order, node, whole(shape), len(elements))
+        return everything, _work(cone_at(whole(shape)), len(elements))
     places = np.unravel_index(elements, shape)
-    best, least = everything, _work(plan, order, node, whole(shape), len(elements))
+    best, least = everything, _work(cone_at(whole(shape)), len(elements))
     tile = max(shape[:-1]) // 2
     while tile >= 1:
         parts = _grouped(places, shape, tile)
         middle = tuple(((n - min(tile, n)) // 2, (n - min(tile, n)) // 2 + min(tile, n)) for n in shape[:-1])
-        each = _work(plan, order, node, (*middle, (0, shape[-1])), 1.0)
+        each = _work(cone_at((*middle, (0, shape[-1]))), 1.0)
         work = len(elements) * each + (len(parts) - 1) * PASS_WORK
         if work < least:
             best, least = parts, work
@@ -191,9 +195,8 @@ def _tiles(plan: Plan, order: list[str], node: str, elements: Elements, shape: t
     return best, least
 
 
-def _work(plan: Plan, order: list[str], node: str, region: Region, rows: float) -> float:
-    """Multiply-adds of one pass of ``rows`` rows from ``region``, its overhead included."""
-    cone = cone_of(plan, order, node, region)
+def _work(cone: Cone, rows: float) -> float:
+    """Multiply-adds of one pass of ``rows`` rows through ``cone``, its overhead included."""
     return PASS_WORK + rows * sum(size_of(step.inputs) * min(step.linear.fan_out, 4096) for step in cone.steps)
 
 

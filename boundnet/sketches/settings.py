@@ -17,6 +17,8 @@ DISAGREE = 1e-6
 """Share of promises that the second run may fail to confirm because the two runs' estimates scatter: rows repair them."""
 LARGE = 1 << 21
 """Tensors above this size get fewer probes at a time."""
+SMALL = 1 << 15
+"""Tensors up to this size leave room for many screening probes."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,9 @@ def settings_for(graph: LayerGraph, inputs: int, precise: bool = False) -> Setti
         screening, checking = 64, 512 if smooth else 256
     if largest > LARGE:
         screening //= 2
+    if smooth and not precise and largest <= SMALL:
+        # As wide a factor for less: a screening probe costs no more than a checking one.
+        screening, checking = 128, 256
     # Small networks run all probes at once: there is a pass of Python over all nodes for every chunk.
     chunk = min(checking, max(4, min(16, (1 << 25) // largest // 2 * 2), (1 << 21) // largest // 2 * 2))
     return Settings(screening, checking, chunk, float(np.log(CLAIM / checks)))
