@@ -165,6 +165,11 @@ class Arithmetic:
         return np.where(magnitude == 0.0, 0.0, np.where(np.isnan(error), np.inf, error))
 
     @property
+    def exact_stays(self) -> bool:
+        """Whether an operation is exact wherever the accumulator holds its exact result (flushing apart)."""
+        return self.perturbation is None or self.perturbation.keeps(self.accumulate.precision)
+
+    @property
     def operation_relative(self) -> float:
         """Bound of the relative error of one product, quotient or sum of nonnegative numbers in the accumulator."""
         if self.perturbation is None:

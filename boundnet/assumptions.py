@@ -45,9 +45,10 @@ def assumptions(arithmetic: Arithmetic, *, casts: bool, inputs_cast: bool) -> tu
         "the stored weights, the inputs as given and the literals of each layer are the exact network",
     ]
     if a.perturbation is not None:
+        kept = " (a result that so many bits hold stays as it is)" if a.perturbation.mode == "rr" else ""
         lines.append(
             f"every +, -, * and / is perturbed as Monte Carlo Arithmetic does, mode {a.perturbation.mode} at virtual "
-            f"precision {a.perturbation.precision}; comparisons, casts, square roots and library functions are not"
+            f"precision {a.perturbation.precision}{kept}; comparisons, casts, square roots and library functions are not"
         )
     if casts:
         lines.append(

@@ -50,14 +50,14 @@ def sum_error(terms: Sum, arithmetic: Arithmetic, value: Array, spread: Array, s
         bias = up(bias + terms.bias_noise, 1)
     leaves = terms.leaves
     absolute = _absolute_terms(terms, arithmetic, leaves, largest_input)
-    known = arithmetic.order.kind != "any" and arithmetic.perturbation is None
-    running = running_bounds(terms, arithmetic) if known else None
+    running = running_bounds(terms, arithmetic) if arithmetic.order.kind != "any" else None
+    rounded = _rounded_products(terms, arithmetic, products)
 
     def fused(with_bias: bool) -> Array:
         """The bias as one of the leaves."""
         m = leaves + (bias != 0.0) if with_bias and bias is not None else leaves
         total = up(products + bias, 1) if with_bias and bias is not None else products
-        bound = _tree_bound(arithmetic, terms, m, total, products, absolute, with_bias)
+        bound = _tree_bound(arithmetic, terms, m, total, rounded, absolute, with_bias)
         if running is None:
             return bound
         return np.minimum(bound, running.biased if with_bias and running.biased is not None else running.alone)
@@ -83,7 +83,7 @@ def sum_error(terms: Sum, arithmetic: Arithmetic, value: Array, spread: Array, s
         operands = 2.0 * arithmetic.flush() if arithmetic.flushes_operands else 0.0
         # one_operation covers the second store.
         added = up(first + arithmetic.one_operation(at_most, up(reached + bias, 1)) + operands, 2)
-        copied = (bias == 0.0) & (not (arithmetic.flushes or arithmetic.perturbation))
+        copied = (bias == 0.0) & (arithmetic.exact_stays and not arithmetic.flushes)
         carried = np.where(copied, first, added)
         accumulated = np.maximum(accumulated, up(products + bias + carried, 2))
         results.append(carried)
@@ -113,17 +113,35 @@ def _absolute_terms(terms: Sum, arithmetic: Arithmetic, leaves: Array, largest_i
     return up(total, 6)
 
 
+def _rounded_products(terms: Sum, arithmetic: Arithmetic, products: Array) -> Array | None:
+    """sum |w x| over the products that may be rounded, None where all are exact.
+
+    Weights that are ones multiply nothing, and an input that is exactly a power of two in every execution, and at
+    least 1, only changes the exponent of a stored weight.
+    """
+    if not terms.products or not (terms.exact_stays(arithmetic) and np.any(terms.whole)):
+        return products if terms.products else None
+    if np.all(terms.whole | ~terms.nonzero):
+        return None
+    left = np.where(terms.whole, 0.0, up(np.abs(terms.centre) + terms.radius, 1))
+    found = terms.map.absolute(left)
+    return found if terms.noise is None else up(found + terms.noise.absolute(left), 1)
+
+
 def _tree_bound(
-    arithmetic: Arithmetic, terms: Sum, leaves: Array, total: Array, products: Array, absolute: Array, with_bias: bool
+    arithmetic: Arithmetic, terms: Sum, leaves: Array, total: Array, rounded: Array | None, absolute: Array, with_bias: bool
 ) -> Array:
-    """Bound from the number of leaves alone, or from the height of the tree where the order is known."""
+    """Bound from the number of leaves alone, or from the height of the tree where the order is known.
+
+    ``rounded``: as :func:`_rounded_products` returns it.
+    """
     fmt = arithmetic.accumulate
     if arithmetic.perturbation is not None:
-        return perturbed_bound(arithmetic, terms.map.fan_in - 1 + with_bias, leaves, total, terms.products)
+        count, exact = terms.map.fan_in - 1 + with_bias, terms.exact_stays(arithmetic)
+        return perturbed_bound(arithmetic, count, leaves, total, rounded is not None, exact)
     u = fmt.unit_roundoff
     heights = arithmetic.order.height(terms.map.fan_in - 1)
-    # Ones as weights: no product to round.
-    fewer = 0.0 if terms.products else 1.0
+    fewer = 0.0 if rounded is not None else 1.0
     height = np.maximum(np.minimum(leaves, heights + (1.0 if with_bias else 0.0)) - fewer, 0.0)
     unit = arithmetic.relative(fmt)
     exponent = up(height * unit, 1)
@@ -133,16 +151,19 @@ def _tree_bound(
     by_height = up(_product(growth, total) + _product(1.0 + growth, absolute), 4)
     if not arithmetic.nearest:
         return by_height
-    rounded = unit * products if terms.products else 0.0
-    by_leaves = up(np.maximum(leaves - 1.0, 0.0) * u * total + rounded + (1.0 + leaves * u) * absolute, 5)
+    own = 0.0 if rounded is None else unit * rounded
+    by_leaves = up(np.maximum(leaves - 1.0, 0.0) * u * total + own + (1.0 + leaves * u) * absolute, 5)
     return np.minimum(by_leaves, by_height)
 
 
-def perturbed_bound(arithmetic: Arithmetic, count: int, leaves: Array, total: Array, products: bool = True) -> Array:
+def perturbed_bound(
+    arithmetic: Arithmetic, count: int, leaves: Array, total: Array, products: bool = True, exact: bool = False
+) -> Array:
     """(c_x c_+^N - 1) S + c_+^N H for a sum of ``count`` leaves under Monte Carlo Arithmetic.
 
     Every leaf counts, zeros too: adding 0 perturbs the other operand.  N allows a start from zero, in every block of
-    the order.
+    the order.  Where ``exact`` (:meth:`boundnet.sums.Sum.exact_stays`) neither is perturbed: N is at most the number of
+    leaves less one.
 
     Args:
         leaves: how many leaves can be anything but 0; without any, nothing is perturbed.
@@ -151,12 +172,15 @@ def perturbed_bound(arithmetic: Arithmetic, count: int, leaves: Array, total: Ar
     p, fmt = arithmetic.perturbation, arithmetic.accumulate
     assert p is not None
     v = fmt.unit_roundoff
-    additions = arithmetic.order.height(count) + 2
+    additions = np.asarray(arithmetic.order.height(count) + 2.0)
+    if exact:
+        additions = np.minimum(additions, np.maximum(leaves - 1.0, 0.0))
     exponent = np.log1p(p.product(v) if products else 0.0) + additions * np.log1p(p.leaf(v))
     # log1p and expm1 are good to a few ulp.
-    growth = float(np.expm1(min(exponent * (1.0 + 2.0**-48), 800.0))) * (1.0 + 2.0**-48) if exponent < 700.0 else np.inf
+    growth = np.expm1(np.minimum(exponent * (1.0 + 2.0**-48), 800.0)) * (1.0 + 2.0**-48)
+    growth = np.where(exponent < 700.0, growth, np.inf)
     absolute = (2.0 * count + 3.0) * arithmetic.absolute(fmt)
-    return np.where(leaves == 0.0, 0.0, up(_product(np.asarray(growth), total) + (1.0 + growth) * absolute, 5))
+    return np.where(leaves == 0.0, 0.0, up(_product(growth, total) + (1.0 + growth) * absolute, 5))
 
 
 def _product(a: Array, b: Array) -> Array:

@@ -5,15 +5,23 @@ runs in binary64 (w = 2**-53), ``inexact(x) = x + xi 2**(e - t + 1)`` with 2**e 
 to binary64, so |inexact(x) - x| <= eps |x| with eps = (1 + 2**-t)(1 + w) - 1, and the result is rounded to the accumulator
 (v, its unit roundoff):
 
-- ``rr``: inexact(a op b);
+- ``rr``: inexact(a op b), a result that t bits hold stays as it is;
 - ``pb``: inexact(a) op inexact(b);
 - ``mca``: inexact(inexact(a) op inexact(b)).
 
 Comparisons, maxima, casts, square roots and library functions are not perturbed.  0 stays 0.
+
+Noise depends on the binade of what it is added to, so besides the relative bounds there are sharper ones in units of
+ufp(T) = 2**floor(log2 T) for a T that bounds the magnitude.  For an operand, |inexact(x) - x| <= 2**-t ufp(x)
++ w |x| (1 + 2**-t) <= (2**-t + 4w) ufp(T).  For a result r with |r| <= T: its binary64 rounding and that of inexact(r) cost
+at most (2 + 4) w ufp(T), the noise 2**-t ufp(T), and rounding to the accumulator v ufp(T), unless noise carried the result
+into the next binade; there it costs at most 2v ufp(T), and at most the distance to the power of two that noise has just
+crossed: min(2v, 2**-t + 6w) ufp(T).
 """
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -57,6 +65,24 @@ class Perturbation:
         noise = 0.0 if self.mode == "pb" else self.noise
         # (1 + w)(1 + noise)(1 + v) - 1 without cancellation.
         return (_W + (noise + v + noise * v) * (1.0 + _W)) * _ROOM
+
+    def keeps(self, precision: int) -> bool:
+        """Whether exact results of ``precision`` significant bits stay as they are: rr with as many bits or more."""
+        return self.mode == "rr" and self.precision >= precision
+
+    @property
+    def operand_unit(self) -> float:
+        """Factor of ufp(T) for the noise of an operand of at most T."""
+        return 0.0 if self.mode == "rr" else (2.0**-self.precision + 4.0 * _W) * _ROOM
+
+    def result_unit(self, v: float) -> float:
+        """Factor of ufp(T) for all that happens to a result of at most T, ``v`` the accumulator's unit roundoff."""
+        noise = 0.0 if self.mode == "pb" else 2.0**-self.precision
+        return (noise + 6.0 * _W + max(v, min(2.0 * v, noise + 6.0 * _W))) * _ROOM
+
+    def product_unit(self, v: float) -> float:
+        """The same for a product; infinite where operands are perturbed as well: then :meth:`product` alone holds."""
+        return self.result_unit(v) if self.mode == "rr" else math.inf
 
     def product(self, v: float) -> float:
         """Bound of the relative error of a product."""

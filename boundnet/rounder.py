@@ -143,7 +143,7 @@ class Rounder:
         formats = (rules.accumulate, rules.storage) if rules.widens else (rules.accumulate,)
         kept = (literal == 0.0) & np.logical_and.reduce([(f.round(one) == one) & (one * count == 1.0) for f in formats])
         kept &= (one >= 2.0 * rules.accumulate.smallest_normal) | (rules.flush() == 0.0)
-        kept &= rules.perturbation is None
+        kept &= rules.exact_stays
         near = up(one * (1.0 + astray), 1)
         rounding = rules.operation(near) + sum(rules.one_rounding(near, f) for f in formats[1:])
         reciprocal = np.where(kept, 0.0, up(one * astray + rounding + 2.0 * rules.flush(), 5))
@@ -152,7 +152,7 @@ class Rounder:
         rounded = rules.one_operation(up(quotient + slip, 1))
         total = up(error / count + slip + rounded + own + flush, 6)
         stored = rules.store(quotient, up(error / count + own + rules.flush(), 4))
-        return np.where((count == 1.0) & (rules.perturbation is None), stored, total)
+        return np.where((count == 1.0) & rules.exact_stays, stored, total)
 
     def _kernel_noise(self, linear: LinearMap) -> LinearMap | None:
         """|L| of what storing the weights may change, None where every weight is representable."""

@@ -6,6 +6,15 @@ k-th product's error (Higham 2002, section 3.3).  Joining two accumulators is on
 e_(k-1) + pi_k.  So every order is a list of runs, each taken by one accumulator, and how many of the latest accumulators
 are joined after each run.  The rounding of a sum grows with its bound, so that a bound of |S_k| from above keeps the
 induction.
+
+Under Monte Carlo Arithmetic (:mod:`boundnet.perturbation`) an addition a + b of numbers of at most A and B, whose exact sum
+is at most R, is off by at most N + min(k ufp(R + N), c (R + N)) + eta/2: N = l (ufp(A) + ufp(B)) is the operands' noise
+(l = ``operand_unit``, 0 in mode rr), and k = ``result_unit``, c = ``rounding`` bound all that happens to the result.  With
+A = |S~_(k-1)| + F_(k-1) + e_(k-1), B the product's bound and R = |S~_k| + F_k + e_(k-1) + pi_k the induction is the same.
+Adding zero is such an addition, too: every leaf counts, those that meet padding, zeros or zero weights as well, and so do
+the first leaf, the start of an accumulator from zero and that of the accumulator of block sums.  In mode rr with t >= p what
+the accumulator holds is not perturbed; with weights that need no cast none of these counts, l = 0, and the ordinary
+recursion runs with other constants.
 """
 
 from __future__ import annotations
@@ -86,6 +95,13 @@ class Constants:
     def of(rules: Arithmetic, products: bool, steps: int) -> Constants:
         """The constants for sums of products, or of plain leaves."""
         fmt, flush = rules.accumulate, rules.flush()
+        p, margin, growth = rules.perturbation, (steps + 4) * 2.0 * W, 1.0 + (4 * steps + 64) * 2.0 * W
+        if p is not None:
+            # Mode rr with t >= p (``exact_stays``): underflow comes on top of noise, and fusing only leaves operations out.
+            v, below = fmt.unit_roundoff, rules.absolute(fmt)
+            return Constants(
+                p.result_unit(v), p.rounding(v), 0.0, below, 0.0, margin, growth, float(products), below * products, 0.0, 0.0
+            )
         fused = rules.fma == "yes"
         # An accumulator's own values add exactly below its normal range; those of a wider storage format are not its own.
         own_values = rules.storage.smallest_subnormal >= fmt.smallest_subnormal
@@ -96,8 +112,8 @@ class Constants:
             absolute=rules.absolute(fmt),
             per_sum=3.0 * flush if rules.flushes_operands else flush,
             exact_below=exact_below,
-            margin=(steps + 4) * 2.0 * W,
-            growth=1.0 + (4 * steps + 64) * 2.0 * W,
+            margin=margin,
+            growth=growth,
             product=1.0 if products and not fused else 0.0,
             added=(flush + (rules.absolute(fmt) if fused else 0.0)) if products else 0.0,
             daz=flush if products and rules.flushes_operands else 0.0,
@@ -142,6 +158,8 @@ def _sweep(terms: Sum, arithmetic: Arithmetic, start: int) -> tuple[Array, Array
     """One pass over all products; ``start`` as in :func:`boundnet.kernels.running.running_errors`."""
     from boundnet.kernels.running import WIDTH, running_errors
 
+    if not terms.exact_stays(arithmetic):
+        return _perturbed(terms, arithmetic, start)
     table = layout(terms.map)
     count, outputs = len(table.source), table.weight.shape[-1]
     plan = schedule(arithmetic.order, table.leaves)
@@ -169,6 +187,42 @@ def _sweep(terms: Sum, arithmetic: Arithmetic, start: int) -> tuple[Array, Array
     spread(work, pieces, max(1, PIECE // (table.leaves * min(outputs, WIDTH))))
     shape = (samples, *terms.map.output_shape)
     return _bound(alone, steps, shape), _bound(finished, steps, shape)
+
+
+def _perturbed(terms: Sum, arithmetic: Arithmetic, start: int) -> tuple[Array, Array]:
+    """:func:`_sweep` where zeros are no shortcut."""
+    from boundnet.kernels.perturbed import perturbed_errors
+    from boundnet.kernels.running import WIDTH
+
+    p, fmt = arithmetic.perturbation, arithmetic.accumulate
+    assert p is not None
+    table = layout(terms.map)
+    count, outputs = len(table.source), table.weight.shape[-1]
+    plan = schedule(arithmetic.order, table.leaves)
+    steps = 2 * (table.leaves + len(plan.merges)) + 4
+    v, below = fmt.unit_roundoff, arithmetic.absolute(fmt)
+    rules = (
+        p.operand_unit, p.result_unit(v), p.rounding(v), below, (steps + 4) * 2.0 * W, 1.0 + (8 * steps + 64) * 2.0 * W,
+        float(terms.products), p.product_unit(v), p.product(v),
+    )  # fmt: skip
+    noise = np.zeros(table.weight.shape) if terms.noise is None else layout(terms.noise).weight
+    bias, bias_noise = _rows(terms.bias, terms), _rows(terms.bias_noise, terms)
+    x, e, nonzero = (
+        table.inputs(np.broadcast_to(a, terms.centre.shape)) for a in (terms.centre, terms.radius, terms.nonzero)
+    )
+    samples = len(terms.centre)
+    alone, finished = (np.empty((samples * count, outputs)) for _ in range(2))
+    again = arithmetic.order.kind == "blocked"
+
+    def work(first: int, last: int) -> None:
+        perturbed_errors(
+            x, e, nonzero, table.source, table.weight, noise, table.groups, bias, bias_noise, plan.run, plan.merges, start,
+            again, rules, first, last, alone, finished,
+        )  # fmt: skip
+
+    spread(work, samples * count * -(-outputs // WIDTH), max(1, PIECE // (4 * table.leaves * min(outputs, WIDTH))))
+    shape = (samples, *terms.map.output_shape)
+    return _bound(alone, 4 * steps, shape), _bound(finished, 4 * steps, shape)
 
 
 def _bound(error: Array, steps: int, shape: tuple[int, ...]) -> Array:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from boundnet.arithmetic import Arithmetic
 from boundnet.maps.base import LinearMap
 from boundnet.rounding import Array, Mask
 
@@ -39,3 +40,20 @@ class Sum:
     def leaves(self) -> Array:
         """Number of products of each sum that can be nonzero."""
         return np.asarray(self.map.count(self.nonzero))
+
+    def exact_stays(self, rules: Arithmetic) -> bool:
+        """Whether adding 0 and multiplying by :attr:`whole` inputs are exact.
+
+        Under a perturbation only if every weight is representable: code may keep a weight wider than the storage format, and
+        then such an operation rounds it, with noise, where otherwise the cast's error would cover that.
+        """
+        cast = self.noise is not None or (self.bias_noise is not None and bool(np.any(self.bias_noise)))
+        return rules.perturbation is None or (rules.exact_stays and not cast)
+
+    @cached_property
+    def whole(self) -> Mask:
+        """Inputs that are the same power of two, 1 or more in magnitude, in every execution: their products are exact."""
+        with np.errstate(invalid="ignore"):
+            power = np.abs(np.frexp(self.centre)[0]) == 0.5
+            found: Mask = power & (self.radius == 0.0) & (np.abs(self.centre) >= 1.0)
+        return found

@@ -13,6 +13,7 @@ import numpy as np
 from boundnet.kernels.compiled import kernel
 
 EXPONENT = np.int64(0x7FF0_0000_0000_0000)
+MANTISSA = np.int64(0x000F_FFFF_FFFF_FFFF)
 SLIGHTLY = 1.0 + 2.0**-50
 LEAST = 2.0**-1040
 """More than what underflow of fewer than 2**34 float64 products can hide."""
@@ -44,6 +45,12 @@ def rounded_sum(partial: Any, spread: Any, size: Any, inner: Any, rules: Any) ->
 
 
 @kernel
+def is_whole(x: Any) -> Any:
+    """Whether ``x`` is a power of two of magnitude 1 or more: its products change only the exponent of a stored weight."""
+    return abs(x) >= 1.0 and (np.float64(x).view(np.int64) & MANTISSA) == 0
+
+
+@kernel
 def add_leaf(x: Any, e: Any, nonzero: Any, w: Any, noise: Any, state: Any, rules: Any) -> Any:
     """The accumulator after the product of an input x +- e and a weight w +- noise."""
     partial, spread, size, error, started = state
@@ -52,7 +59,8 @@ def add_leaf(x: Any, e: Any, nonzero: Any, w: Any, noise: Any, state: Any, rules
     value = x * w
     slack = (e * magnitude + abs(x) * noise) * SLIGHTLY
     reached = (abs(value) + slack) * SLIGHTLY + LEAST
-    own = product * one_rounding(reached, unit, relative, absolute) + added + daz * (magnitude + abs(x) + e + 1.0)
+    rounds = 0.0 if e == 0.0 and is_whole(x) else product
+    own = rounds * one_rounding(reached, unit, relative, absolute) + added + daz * (magnitude + abs(x) + e + 1.0)
     partial, spread, size, inner = partial + value, spread + slack, size + abs(value), error + own
     rounding = rounded_sum(partial, spread, size, inner, rules)
     # The first leaf that is not zero is copied, not added, unless a fused operation rounds it; adding a zero leaf changes

@@ -34,7 +34,13 @@ class PerturbedMachine(EmulatedMachine):
 
     def _result(self, value: Array) -> Array:
         assert self.arithmetic.perturbation is not None
-        value = value if self.arithmetic.perturbation.mode == "pb" else self._inexact(value)
+        mode, t = self.arithmetic.perturbation.mode, self.arithmetic.perturbation.precision
+        if mode == "rr":
+            # A result that t bits hold stays as it is.
+            scaled = np.ldexp(np.frexp(value)[0], t)
+            value = np.where(np.rint(scaled) == scaled, value, self._inexact(value))
+        elif mode == "mca":
+            value = self._inexact(value)
         return self._round(value, self.arithmetic.accumulate)
 
     def _inexact(self, x: Array) -> Array:

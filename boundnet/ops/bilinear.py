@@ -108,7 +108,7 @@ class _Product(Op):
         if rules.flushes_operands:
             absolute = absolute + flush * columns
         if rules.perturbation is not None:
-            growth = perturbed_bound(rules, n, leaves, np.ones(leaves.shape))
+            growth = perturbed_bound(rules, n, leaves, np.ones(leaves.shape), exact=rules.exact_stays)
             absolute = np.full(leaves.shape, (2.0 * n + 3.0) * rules.absolute(fmt))
         elif rules.nearest:
             growth = leaves * fmt.unit_roundoff

@@ -109,7 +109,7 @@ class Add(_Merge):
         maps = tuple(Diagonal(one, shape, output) for shape in shapes)
         # x + 0 is x: exact unless it is flushed or narrowed, which a stored x is not any more.
         rules = rounder.arithmetic
-        exact = (others <= 1) & (rules is None or not (rules.flushes or rules.perturbation))
+        exact = (others <= 1) & (rules is None or (rules.exact_stays and not rules.flushes))
         return Local(maps, np.where(zero | exact, 0.0, error), zero, overflow & ~zero)
 
 

@@ -72,7 +72,9 @@ class Reference:
         own = np.zeros(self.shape)
         if self.terms.products:
             reached = (np.abs(value) + slack) * (1.0 + 2.0**-48) + 2.0**-1040
-            own = self.flush + (rules.absolute(self.fmt) if self.fused else rules.one_rounding(reached, self.fmt))
+            exact = (e == 0.0) & (np.abs(x) >= 1.0) & (np.abs(np.frexp(x)[0]) == 0.5)
+            rounding = np.where(exact, 0.0, rules.one_rounding(reached, self.fmt))
+            own = self.flush + (rules.absolute(self.fmt) if self.fused else rounding)
             if rules.flushes_operands:
                 own = own + self.flush * (magnitude + np.abs(x) + e + 1.0)
         partial, spread, size, inner = a.partial + value, a.spread + slack, a.size + np.abs(value), a.error + own

@@ -112,8 +112,8 @@ def test_planted_bug_is_found(monkeypatch, command, model, tmp_path):
     mutate(
         monkeypatch,
         inner_product.perturbed_bound,
-        "up(_product(np.asarray(growth), total)",
-        "0.0 * up(_product(np.asarray(growth), total)",
+        "up(_product(growth, total)",
+        "0.0 * up(_product(growth, total)",
     )
     failed = command(*words)
     assert failed.exit_code == 3
@@ -156,8 +156,8 @@ def test_analyze_with_mca(command, model, monkeypatch):
     mutate(
         monkeypatch,
         inner_product.perturbed_bound,
-        "up(_product(np.asarray(growth), total)",
-        "0.0 * up(_product(np.asarray(growth), total)",
+        "up(_product(growth, total)",
+        "0.0 * up(_product(growth, total)",
     )
     assert command("analyze", model, "--samples", 2, "--mca", 3, "--quiet").exit_code == 3
 

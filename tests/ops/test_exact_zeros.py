@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from boundnet import ops
-from boundnet.arithmetic import Arithmetic
+from boundnet.arithmetic import Arithmetic, parse_order
 from boundnet.formats import BFLOAT16, E4M3FN
 from boundnet.functions import make
 from boundnet.graph import LayerGraph
@@ -78,3 +78,18 @@ def test_concat_pad_and_pool_keep_the_mask() -> None:
     grid = Tensor(np.zeros((1, 2, 1)), np.zeros((1, 2, 1)), np.ones((1, 2, 1), dtype=np.bool_))
     assert ops.MaxPool((2,)).local(Rounder(RULES), grid).zero.all()
     assert ops.AveragePool((2,)).local(Rounder(RULES), grid).zero.all()
+
+
+@pytest.mark.parametrize("order", ["any", "sequential"])
+def test_products_with_powers_of_two_are_exact(order: str) -> None:
+    """One-hot rows: m weights of the rows that are hit, m - 1 additions, no product, whatever the other rows hold."""
+    rng = np.random.default_rng(2)
+    kernel, hits = BFLOAT16.round(rng.normal(size=(60, 5))), np.arange(60) % 20 == 3
+    rules = Arithmetic("t", BFLOAT16, BFLOAT16, parse_order(order), fma="no", subnormals="gradual", bias="last")
+    for scale in (1.0, -4.0):
+        x = np.where(hits, scale, 0.0)[None]
+        bound = check_bound(ops.Dense(kernel), [x], rules).rounding
+        weights = np.abs(kernel[hits]).sum(axis=0) * abs(scale)
+        assert np.all(bound <= 2.0 * BFLOAT16.unit_roundoff * weights * (1.0 + 2.0**-40))
+    single = check_bound(ops.Dense(kernel), [np.where(np.arange(60) == 3, 2.0, 0.0)[None]], rules).rounding
+    assert np.all(single < 2.0**-40)  # the analyzer's own

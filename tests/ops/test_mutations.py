@@ -23,6 +23,7 @@ from boundnet.ops import maxima, merge
 from boundnet.ops.base import Op
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array
+from boundnet.sums import Sum
 from boundnet.testing import BoundViolation, check_bound, check_graph
 
 PLAIN = Arithmetic("fp8", E4M3FN, E4M3FN, fma="no", subnormals="gradual", bias="last")
@@ -120,7 +121,16 @@ MUTANTS: dict[str, Mutant] = {
         net([("y", ops.Reshape((1,)), ["x"])], np.array([1.06]), PLAIN),
     ),
     "product, by leaves": Mutant(
-        inner_product._tree_bound, "+ rounded +", "+ 0.0 * rounded +", one(dense(1.125), [[1.125]], PLAIN)
+        inner_product._tree_bound, "+ own +", "+ 0.0 * own +", one(dense(1.125), [[1.125]], PLAIN)
+    ),
+    "exact products with inputs that vary": Mutant(
+        Sum.__dict__["whole"].func, "(self.radius == 0.0) & ", "", one(dense(1.125), [[1.0]], PLAIN, radius=[0.2])
+    ),
+    "exact products that underflow": Mutant(
+        running.is_whole, "abs(x) >= 1.0 and ", "", one(dense(TINY), [[0.5]], SEQ)
+    ),
+    "exact products with inputs that vary in the running bound": Mutant(
+        running.add_leaf, "e == 0.0 and is_whole(x)", "is_whole(x)", one(dense(1.125), [[1.0]], SEQ, radius=[0.2])
     ),
     "additions, by leaves": Mutant(
         inner_product._tree_bound, "np.maximum(leaves - 1.0, 0.0) * u * total", "0.0 * total",
@@ -134,7 +144,7 @@ MUTANTS: dict[str, Mutant] = {
         one(dense(1.0, bias=0.0625), [[1.0]], replace(PLAIN, bias="separate")),
     ),
     "product in the running bound": Mutant(
-        running.add_leaf, "product * one_rounding(reached, unit, relative, absolute)", "0.0",
+        running.add_leaf, "rounds * one_rounding(reached, unit, relative, absolute)", "0.0",
         one(dense(1.125), [[1.125]], SEQ),
     ),
     "sum in the running bound": Mutant(
