@@ -1,6 +1,6 @@
 """The public oracle: does a bound hold for executions that really round?
 
-:func:`check_bound` tests one op, :func:`check_graph` a network.  Both compare emulated executions
+:func:`check_bound` tests one op, :func:`check_graph` a network, :func:`check_boxes` boxes of its inputs.  All compare emulated executions
 (:mod:`boundnet.machines.emulated`) and certified exact values (:mod:`boundnet.reference.arb`) with what the rules claim;
 no tolerance anywhere.
 """
@@ -17,6 +17,7 @@ from boundnet.domains import IntervalDomain
 from boundnet.domains.base import noise_of
 from boundnet.machines.emulated import ADVERSARIES
 from boundnet.ops.base import Local, Op, Tensor
+from boundnet.oracle_boxes import check_boxes
 from boundnet.oracle_networks import check_graph
 from boundnet.oracle_runs import BITS, SKIPS, BoundViolation, describe, emulate
 from boundnet.reference.apply import apply_map, broken, exceeds
@@ -162,4 +163,4 @@ def _stored_inside(tensor: Tensor, arithmetic: Arithmetic, rng: np.random.Genera
     return np.where((tensor.radius > 0.0) & good & np.isfinite(inwards), inwards, x)
 
 
-__all__ = ["BoundViolation", "check_bound", "check_graph", "emulate"]
+__all__ = ["BoundViolation", "check_bound", "check_boxes", "check_graph", "emulate"]

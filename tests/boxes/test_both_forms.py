@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boundnet.arithmetic import Arithmetic
-from boundnet.boxes.oracle import check_boxes
 from boundnet.boxes.sides import flatten
 from boundnet.formats import BFLOAT16, BINARY32
 from boundnet.graph import LayerGraph
 from boundnet.rounding import Array
+from boundnet.testing import check_boxes
 
 
 def boxes_of(graph: LayerGraph, d: Draw, count: int) -> tuple[Array, Array]:

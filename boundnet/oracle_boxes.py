@@ -20,7 +20,8 @@ from boundnet.reference.evaluate import evaluate
 from boundnet.reference.objects import Objects
 from boundnet.rounding import Array, Mask
 from boundnet.runs import cast_to
-from boundnet.testing import BITS, SKIPS, BoundViolation, describe, emulate, run
+from boundnet.oracle_networks import run
+from boundnet.oracle_runs import BITS, SKIPS, BoundViolation, describe, emulate
 
 
 def check_boxes(
@@ -130,7 +131,7 @@ def _stored(x: Array, low: Array, high: Array, arithmetic: Arithmetic) -> tuple[
     for y in (arithmetic.storage.round(x, "up"), arithmetic.storage.round(x, "down"), arithmetic.storage.round(x)):
         inside = (y >= low) & (y <= high) & np.isfinite(y)
         best, found = np.where(inside, y, best), found | inside
-    return best, found.all(axis=1)
+    return best, np.asarray(found.all(axis=1))
 
 
 __all__ = ["check_boxes"]
