@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from boundnet.errors import (
     BoundNetError,
+    CheckpointError,
     FormatError,
     GraphError,
     InputError,
     ModelFileError,
     UnsupportedLayerError,
+    WorkerError,
 )
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from boundnet.graph import LayerGraph
     from boundnet.presets import build, preset
     from boundnet.results import Analysis
+    from boundnet.work.pool import processes
 
 _WHERE = {
     "analyze": "boundnet.analysis",
@@ -36,6 +39,7 @@ _WHERE = {
     "build": "boundnet.presets",
     "load": "boundnet.frontends",
     "preset": "boundnet.presets",
+    "processes": "boundnet.work.pool",
 }
 
 
@@ -51,6 +55,7 @@ __all__ = [
     "Analysis",
     "Arithmetic",
     "BoundNetError",
+    "CheckpointError",
     "Format",
     "FormatError",
     "GraphError",
@@ -58,8 +63,10 @@ __all__ = [
     "LayerGraph",
     "ModelFileError",
     "UnsupportedLayerError",
+    "WorkerError",
     "analyze",
     "build",
     "load",
     "preset",
+    "processes",
 ]

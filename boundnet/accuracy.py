@@ -33,6 +33,9 @@ class FunctionAccuracy:
         if missing:
             raise FormatError(f"function accuracy table {self.name!r} lacks {', '.join(missing)}")
 
+    def __reduce__(self) -> tuple[type[FunctionAccuracy], tuple[str, dict[str, float], str]]:
+        return FunctionAccuracy, (self.name, dict(self.ulps), self.source)
+
     def of(self, function: str) -> float:
         """Error bound of ``function`` in ulp."""
         return self.ulps[function]

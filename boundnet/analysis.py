@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
@@ -14,7 +16,6 @@ from boundnet.arithmetic import Arithmetic
 from boundnet.assumptions import assumptions, boxes_line, coins_line
 from boundnet.boxes.analyse import analyse_boxes, box_warning
 from boundnet.boxes.given import choose_boxes, effort_of
-from boundnet.boxes.workers import Submits
 from boundnet.errors import InputError
 from boundnet.frontends import load
 from boundnet.graph import LayerGraph
@@ -32,9 +33,11 @@ from boundnet.results import (
     Summary,
 )
 from boundnet.rounding import Array, check_gradual_underflow
-from boundnet.runs import Runner
 from boundnet.samples import Progress, bound_samples
+from boundnet.units import Job
 from boundnet.verdict import verdict
+from boundnet.work.executor import Submits
+from boundnet.work.journal import open_journal
 
 
 def analyze(
@@ -43,7 +46,7 @@ def analyze(
     input_range: tuple[float, float] = (0.0, 1.0), seed: int = 0, reference: str | None = None,
     decision: str = "auto", box: tuple[Any, Any] | None = None, source: str | None = None, progress: Progress | None = None,
     coins: int | None = None, radius: float | None = None, inputs_exact: bool = False, splits: int | None = None,
-    time_limit: float | None = None, executor: Submits | None = None,
+    time_limit: float | None = None, executor: Submits | None = None, checkpoint: str | os.PathLike[str] | None = None,
 ) -> Analysis:  # fmt: skip
     """Bound |computed - exact| of every output of ``model`` for every execution that conforms to ``arithmetic``.
 
@@ -66,7 +69,10 @@ def analyze(
         radius: boxes of this radius around ``inputs`` instead.
         inputs_exact: of boxes: inputs are numbers of the storage format already, so that storing them rounds nothing.
         splits, time_limit: how often boxes are halved, each, and for how many seconds, in all; neither means not at all.
-        executor: where boxes are bounded: a ``concurrent.futures.Executor``, or what looks like one.
+        executor: where to work: :func:`boundnet.processes`, any ``concurrent.futures.Executor``, or what looks like one,
+            such as dask's ``client.get_executor()``.  For single inputs the result is the same to the last bit as without.
+        checkpoint: file that keeps what is done, so that an interrupted analysis of single inputs goes on where it stopped;
+            made if absent, refused if it belongs to another analysis.
 
     Returns:
         The result; bounds are absolute, in the outputs' own unit.
@@ -85,6 +91,8 @@ def analyze(
     timings = {"load": time.perf_counter() - started}
     heads = find_heads(graph, decision)
     if box is not None or radius is not None:
+        if checkpoint is not None:
+            raise InputError("checkpoint: boxes of inputs are bounded in one go; leave it out")
         if reference is not None:
             raise InputError("reference: exact outputs are those of single inputs; leave it out with boxes")
         if domain == "sketch":
@@ -102,20 +110,23 @@ def analyze(
     values, info = choose_inputs(graph, inputs, samples, input_range, seed, source)
     if coins is not None and not 0 <= coins < 2**63:
         raise InputError(f"coins {coins}: give a seed in 0 .. 2**63 - 1")
-    runner = Runner(graph, rules, domain, coins, len(values[0]))
-    found, table, domain_info = bound_samples(runner, values, heads, progress)
+    job = Job(graph, rules, domain, tuple(heads), coins, len(values[0]))
+    journal = nullcontext() if checkpoint is None else open_journal(checkpoint, job, values, versions())
+    with journal as kept:
+        bounded = bound_samples(job, values, progress, executor, kept)
     timings["bound"] = time.perf_counter() - started - timings["load"]
+    found = bounded.samples
     if reference is not None:
         before = time.perf_counter()
         found = _with_reference(graph, values, found, reference, progress)
         timings["reference"] = time.perf_counter() - before
     cast_inputs = any(not np.array_equal(rules.storage.round(x), x) for x in values)
-    lines = assumptions(rules, casts=runner.cast_graph is not graph, inputs_cast=cast_inputs)
+    lines = assumptions(rules, casts=bounded.casts, inputs_cast=cast_inputs)
     guarantee: tuple[str, float | None] = ("deterministic", None)
-    if runner.claim.checks:
-        guarantee = ("sketch", runner.claim.probability)
-        lines = (*lines, coins_line(runner.claim, coins))
-    return _assemble(graph, rules, found, table, heads, info, domain_info, lines, timings, started, guarantee)
+    if bounded.claim.checks:
+        guarantee = ("sketch", bounded.claim.probability)
+        lines = (*lines, coins_line(bounded.claim, coins))
+    return _assemble(graph, rules, found, bounded.table, heads, info, bounded.domain, lines, timings, started, guarantee)
 
 
 def find_heads(graph: LayerGraph, decision: str) -> list[Head]:

@@ -35,6 +35,9 @@ def _option(name: str, text: str, metavar: str | None = None) -> typer.models.Op
     return info
 
 
+Jobs = Annotated[int, _option("--jobs", "Processes that share the inputs [1].", "N")]
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -81,6 +84,9 @@ def analyze(
     decision: Annotated[Rule, _option("--decision", "What the outputs decide [auto: by the last layer].")] = Rule.auto,
     mca: Annotated[int | None, _option(
         "--mca", "Also run every input N times with random rounding (built-in engine) and compare.", "N")] = None,
+    jobs: Jobs = 1,
+    checkpoint: Annotated[Path | None, _option(
+        "--checkpoint", "Keep what is done here; the same command goes on after an interruption.", "FILE")] = None,
     reference: Annotated[Engine | None, _option("--reference", "Also compute exact outputs to certified digits.")] = None,
     json: Annotated[Path | None, _option("--json", "Write all results (docs/results.md).", "OUT")] = None,
     html: Annotated[Path | None, _option("--html", "Write a page to read.", "OUT")] = None,
@@ -106,7 +112,7 @@ def analyze(
         }
         code = run(Request(
             model, inputs or (), input_shape or (), resize, scale, offset, samples, input_range, seed, options, domain.value,
-            decision.value, _value(reference), files, quiet, coins, mca,
+            decision.value, _value(reference), files, quiet, coins, mca, jobs, checkpoint,
         ))  # fmt: skip
     raise typer.Exit(code)
 

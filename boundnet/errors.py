@@ -30,6 +30,14 @@ class ToolError(BoundNetError):
     """A program that BoundNet runs, such as a compiler, is missing, failed or took too long."""
 
 
+class WorkerError(BoundNetError):
+    """Processes that were to do the work died, or could not be reached."""
+
+
+class CheckpointError(BoundNetError):
+    """A checkpoint is damaged, belongs to another analysis or is in use."""
+
+
 class OutputError(BoundNetError):
     """A result can't be written where it was asked for."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +19,7 @@ from boundnet.runs import Runs
 
 
 @dataclass
-class _Values:
+class Values:
     """Magnitudes of the float64 centres of a layer's result; NaN and infinity make the largest and the square infinite."""
 
     largest: float = 0.0
@@ -39,7 +40,7 @@ class _Values:
         self.nonzero += positive.size
         self.subnormal += int(np.count_nonzero(positive < smallest_normal))
 
-    def merge(self, other: _Values) -> None:
+    def merge(self, other: Values) -> None:
         self.largest, self.smallest = max(self.largest, other.largest), min(self.smallest, other.smallest)
         self._mix(other.rms, other.count)
         self.nonzero += other.nonzero
@@ -53,8 +54,9 @@ class _Values:
 
 
 @dataclass
-class _Tally:
-    nodes: list[str] = field(default_factory=list)
+class Tally:
+    """Figures of one source layer; ``sharper``: a better bound than the forward pass's, where there is one."""
+
     bound: float = 0.0
     sharper: float | None = None
     low: float = np.inf
@@ -62,7 +64,34 @@ class _Tally:
     overflow: bool = False
     rounding: float = 0.0
     linearisation: float = 0.0
-    values: _Values = field(default_factory=_Values)
+    values: Values = field(default_factory=Values)
+
+    def merge(self, other: Tally) -> None:
+        """Take in the same layer's figures over other samples."""
+        self.bound = max(self.bound, other.bound if other.sharper is None else other.sharper)
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+        self.overflow |= other.overflow
+        self.rounding += other.rounding
+        self.linearisation += other.linearisation
+        self.values.merge(other.values)
+
+
+@dataclass
+class Tallies:
+    """What a :class:`LayerTable` has gathered, by layer, without the graph: light enough to be sent and stored.
+
+    Sums are rounded, so that merging in another order may change the last bits of shares; bounds are maxima and do not
+    change.
+    """
+
+    rows: Mapping[str, Tally]
+    samples: int = 0
+
+    def merge(self, other: Tallies) -> None:
+        """Take in figures over other samples of the same graph."""
+        for name, tally in self.rows.items():
+            tally.merge(other.rows[name])
+        self.samples += other.samples
 
 
 class LayerTable:
@@ -71,15 +100,15 @@ class LayerTable:
     def __init__(self, graph: LayerGraph, storage: Format = BINARY32) -> None:
         self.graph = graph
         self._smallest_normal = storage.smallest_normal
-        self._rows: dict[str, _Tally] = {}
-        self._samples = 0
+        self._nodes: dict[str, list[str]] = {}
         for name in graph.topological():
-            self._rows.setdefault(graph.layer_of(name), _Tally()).nodes.append(name)
+            self._nodes.setdefault(graph.layer_of(name), []).append(name)
+        self.tallies = Tallies({layer: Tally() for layer in self._nodes})
 
     def add(self, runs: Runs) -> None:
         """Take in the bounds and ranges of a chunk."""
-        for tally in self._rows.values():
-            last = tally.nodes[-1]
+        for layer, tally in self.tallies.rows.items():
+            last = self._nodes[layer][-1]
             machine, exact = runs.machine.tensors[last], runs.exact.tensors[last]
             with np.errstate(invalid="ignore"):
                 total = machine.radius + exact.radius + np.abs(machine.centre - exact.centre)
@@ -92,7 +121,7 @@ class LayerTable:
             tally.low = min(tally.low, float(np.where(np.isnan(low), -np.inf, low).min(initial=np.inf)))
             tally.high = max(tally.high, float(np.where(np.isnan(high), np.inf, high).max(initial=-np.inf)))
             tally.values.add(exact.centre, self._smallest_normal)
-            tally.overflow |= any(runs.machine.overflow.get(node, False) for node in tally.nodes)
+            tally.overflow |= any(runs.machine.overflow.get(node, False) for node in self._nodes[layer])
 
     def attribute(self, source: Adjoint, best: npt.NDArray[np.int64]) -> None:
         """Take in where the bound of row ``best[n]`` of each sample comes from."""
@@ -102,52 +131,42 @@ class LayerTable:
             for rows in part.values():
                 total = total + rows[at]
         usable = np.isfinite(total) & (total > 0)
-        self._samples += int(usable.sum())
+        self.tallies.samples += int(usable.sum())
         scale = np.where(usable, total, 1.0)
-        for tally in self._rows.values():
-            for node in tally.nodes:
+        for layer, tally in self.tallies.rows.items():
+            for node in self._nodes[layer]:
                 for part, key in ((source.rounding, "rounding"), (source.linearisation, "linearisation")):
                     if node in part:
                         share = np.where(usable, part[node][at] / scale, 0.0)
                         setattr(tally, key, getattr(tally, key) + float(share.sum()))
 
-    def merge(self, other: LayerTable) -> None:
-        """Take in another table of the same graph."""
-        for name, tally in self._rows.items():
-            more = other._rows[name]
-            bound = more.bound if more.sharper is None else more.sharper
-            tally.bound = max(tally.bound, bound)
-            tally.low, tally.high = min(tally.low, more.low), max(tally.high, more.high)
-            tally.overflow |= more.overflow
-            tally.rounding += more.rounding
-            tally.linearisation += more.linearisation
-            tally.values.merge(more.values)
-        self._samples += other._samples
-
     def override(self, node: str, bound: float) -> None:
         """A sharper bound of ``node``'s layer over one chunk, where ``node`` ends it; replaces the forward pass's."""
-        tally = self._rows[self.graph.layer_of(node)]
-        if tally.nodes[-1] == node:
+        layer = self.graph.layer_of(node)
+        tally = self.tallies.rows[layer]
+        if self._nodes[layer][-1] == node:
             tally.sharper = max(tally.sharper or 0.0, bound)
 
     def narrow(self, node: str, low: float, high: float) -> None:
         """A sharper range of ``node``'s layer than the forward passes', where ``node`` ends it."""
-        tally = self._rows[self.graph.layer_of(node)]
-        if tally.nodes[-1] == node:
+        layer = self.graph.layer_of(node)
+        tally = self.tallies.rows[layer]
+        if self._nodes[layer][-1] == node:
             tally.low, tally.high = max(tally.low, low), min(tally.high, high)
 
     def rows(self) -> tuple[Layer, ...]:
         """One row for each source layer, in order of appearance."""
-        count = max(self._samples, 1)
+        count = max(self.tallies.samples, 1)
         layers = []
-        for name, tally in self._rows.items():
-            last = tally.nodes[-1]
+        for name, tally in self.tallies.rows.items():
+            nodes = self._nodes[name]
+            last = nodes[-1]
             bound = tally.bound if tally.sharper is None else tally.sharper
             rounding, linear = tally.rounding / count, tally.linearisation / count
             seen = tally.values
             layers.append(
-                Layer(name, self.graph.kind_of(tally.nodes[0]), self.graph.shape(last), bound, rounding + linear,
-                      tally.overflow, rounding, linear, tally.low, tally.high, tuple(tally.nodes), seen.largest,
+                Layer(name, self.graph.kind_of(nodes[0]), self.graph.shape(last), bound, rounding + linear,
+                      tally.overflow, rounding, linear, tally.low, tally.high, tuple(nodes), seen.largest,
                       seen.rms, seen.smallest if seen.nonzero else None,
                       seen.subnormal / max(seen.nonzero, 1))
             )  # fmt: skip

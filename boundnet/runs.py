@@ -14,7 +14,7 @@ from boundnet.forward import Tick, Trace, forward
 from boundnet.graph import LayerGraph
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array
-from boundnet.sketches.claim import Claim
+from boundnet.sketches.claim import Claim, seed_of
 from boundnet.sketches.prove import Note, prove
 from boundnet.sketches.settings import Settings, settings_for, smaller
 
@@ -61,27 +61,18 @@ class Runner:
         self.graph = graph
         self.arithmetic = arithmetic
         self.requested = domain
-        self.affine_fits = domain in ("auto", "affine")
-        self.claim = Claim()
         self.effort = effort
         self._seed, self._inputs = seed, inputs
         self._settings: Settings | None = None
         self._consumers = {name: graph.consumers(name) for name in graph.topological()}
         self._machine = Rounder(arithmetic)
         self._exact = Rounder(None)
-        # A rounding that is not to nearest may cast a weight either way: then casting is noise, not a known change.
         self.casts = arithmetic.nearest
-        round_ = arithmetic.storage.round
-        changed = any(
-            not np.array_equal(round_(weight), weight)
-            for name in graph.topological()
-            for weight in graph.op(name).parameters()
-        )
-        cast = self.casts and changed
+        cast = _casts_weights(graph, arithmetic)
         self.cast_graph = graph.mapped(lambda weight: cast_to(arithmetic, weight)) if cast else graph
 
     def chunk(self) -> int:
-        """How many samples to analyse together with intervals."""
+        """How many samples to analyse together with intervals; follows from the graph alone."""
         values = sum(int(np.prod(self.graph.shape(name))) for name in self.graph.topological())
         return max(1, min(64, _CHUNK_VALUES // values))
 
@@ -107,7 +98,6 @@ class Runner:
             machine = forward(self.cast_graph, self._cast(inputs), self._machine, domain(), tick=tick)
             exact = forward(self.graph, inputs, self._exact, domain() if precise else IntervalDomain(), tick=tick)
         except TooManySymbols:
-            self.affine_fits = False
             return None
         return Runs(machine, exact)
 
@@ -117,34 +107,38 @@ class Runner:
         sizes = [int(np.prod(self.graph.shape(name))) for name in self.graph.topological()]
         return sum(sizes) >= DEEP
 
-    def sketch(self, inputs: Sequence[Array], wanted: Collection[str], note: Note | None = None) -> Runs | None:
+    def sketch(
+        self, inputs: Sequence[Array], wanted: Collection[str], claim: Claim, index: int, note: Note | None = None
+    ) -> Runs | None:
         """Both traces for one sample, radii by sketch and rows; None where no second run confirmed the first.
 
         Args:
             wanted: nodes of which probes are kept.
+            claim: takes in what is asked of coins.
+            index: of the input among all that the claim covers: each has coins of its own.
         """
         if self._settings is None:
             self._settings = settings_for(self.graph, self._inputs, self.arithmetic.accumulate.precision > 40)
         settings = self._settings
         cast = self._cast(inputs)
         budget = ROW_WORK * self.effort
-        seed = self.claim.next_seed(self._seed)
+        seed = seed_of(self._seed, index, 0)
         machine = prove(self.cast_graph, cast, self._machine, settings, wanted, budget, seed, note=note)
-        self.claim.add(machine, settings)
+        claim.add(machine, settings)
         if machine.trace is None:
             return None
         same = self.cast_graph is self.graph and all(map(np.array_equal, cast, inputs))
         # The exact network is a conforming run in which nothing is rounded: where its centre is the machine's, the
         # machine's radii hold for it.  About another centre they are promises like any others.
         radii = {name: t.radius for name, t in machine.trace.tensors.items()}
-        seed = self.claim.next_seed(self._seed)
+        seed = seed_of(self._seed, index, 1)
         within, shrink = radii if same else None, None
         if self.arithmetic.storage.precision <= 24:
             # 2**-53 / u as much: few probes can check wide promises.
             within = radii if same else {name: np.where(r > 0.0, r, np.inf) for name, r in radii.items()}
             settings, shrink = smaller(settings), SHRINK
         exact = prove(self.graph, inputs, self._exact, settings, wanted, budget, seed, within, shrink, note)
-        self.claim.add(exact, settings)
+        claim.add(exact, settings)
         return None if exact.trace is None else Runs(machine.trace, exact.trace)
 
     def _cast(self, inputs: Sequence[Array]) -> list[Array]:
@@ -152,6 +146,17 @@ class Runner:
         return [
             x if exact or not self.casts else cast_to(self.arithmetic, x) for x, exact in zip(inputs, whole, strict=True)
         ]
+
+
+def _casts_weights(graph: LayerGraph, arithmetic: Arithmetic) -> bool:
+    """Whether casting changes some weight, in the same way in every execution.
+
+    A rounding that is not to nearest may cast a weight either way: then casting is noise, not a known change.
+    """
+    round_ = arithmetic.storage.round
+    return arithmetic.nearest and any(
+        not np.array_equal(round_(weight), weight) for name in graph.topological() for weight in graph.op(name).parameters()
+    )
 
 
 def cast_to(arithmetic: Arithmetic, value: Array) -> Array:

@@ -13,7 +13,7 @@ from boundnet.arithmetic import Arithmetic
 from boundnet.boxes.bounder import Bounder, Bounds
 from boundnet.boxes.sides import flatten, whole_numbers
 from boundnet.boxes.subdivide import WHOLE, Effort, Subdivided, subdivide
-from boundnet.boxes.workers import Submits, evaluator
+from boundnet.boxes.workers import evaluator
 from boundnet.figures import bound_text, count_text
 from boundnet.graph import LayerGraph
 from boundnet.heads import Head
@@ -21,6 +21,7 @@ from boundnet.layers import LayerTable
 from boundnet.results import Decision, DomainInfo, InputBox, LogitBound, OutputBound, Sample
 from boundnet.rounding import Array
 from boundnet.runs import Runs
+from boundnet.work.executor import Submits
 
 Progress = Callable[[str, int, int], None]
 MOST_ENDS = 1 << 12
@@ -67,7 +68,7 @@ def analyse_boxes(
         samples.append(_sample(n, bounder, graph, done, stored))
         part = LayerTable(graph, rules.storage)
         _layers(part, bounder, graph, done)
-        table.merge(part)
+        table.tallies.merge(part.tallies)
     return BoxRun(samples, table, _explain(domain, bounder, samples), bounder.casts)
 
 

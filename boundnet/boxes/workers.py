@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import functools
-import pickle
 from collections.abc import Callable
-from typing import Any, Protocol
 
 from boundnet.boxes.bounder import Bounder, Bounds
+from boundnet.kernels.threads import single_blas
 from boundnet.rounding import Array
-
-
-class Submits(Protocol):
-    """A ``concurrent.futures.Executor``, or what looks like one."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Any:
-        """Run ``fn(*args)``; the result has ``result()`` and ``cancel()``."""
+from boundnet.work.executor import Submits, packed, unpacked
 
 
 def evaluator(bounder: Bounder, executor: Submits | None) -> Callable[[Array, Array], Bounds]:
@@ -26,12 +19,13 @@ def evaluator(bounder: Bounder, executor: Submits | None) -> Callable[[Array, Ar
     if executor is None:
 
         def work(pieces: list[tuple[Array, Array]]) -> list[Bounds]:
-            return [bounder.bound(*piece) for piece in pieces]
+            with single_blas():
+                return [bounder.bound(*piece) for piece in pieces]
     else:
-        packed = pickle.dumps(bounder)
+        payload = packed(bounder)
 
         def work(pieces: list[tuple[Array, Array]]) -> list[Bounds]:
-            futures = [executor.submit(_bound, packed, *piece) for piece in pieces]
+            futures = [executor.submit(_bound, payload, *piece) for piece in pieces]
             try:
                 return [future.result() for future in futures]
             except BaseException:
@@ -47,10 +41,11 @@ def evaluator(bounder: Bounder, executor: Submits | None) -> Callable[[Array, Ar
 
 
 @functools.lru_cache(maxsize=4)
-def _restored(packed: bytes) -> Bounder:
-    bounder: Bounder = pickle.loads(packed)
+def _restored(payload: bytes) -> Bounder:
+    bounder: Bounder = unpacked(payload)
     return bounder
 
 
-def _bound(packed: bytes, low: Array, high: Array) -> Bounds:
-    return _restored(packed).bound(low, high)
+def _bound(payload: bytes, low: Array, high: Array) -> Bounds:
+    with single_blas():
+        return _restored(payload).bound(low, high)

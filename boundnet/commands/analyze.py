@@ -10,6 +10,7 @@ from rich.console import Console
 import boundnet
 from boundnet.arithmetic import Arithmetic
 from boundnet.commands.experiment import PAGES
+from boundnet.commands.jobs import pool
 from boundnet.commands.progress import Meter
 from boundnet.commands.reports import Report, find, write
 from boundnet.commands.request import Request
@@ -58,12 +59,20 @@ def run(request: Request) -> int:
 
 
 def _analyze(graph: LayerGraph, loaded: Loaded | None, rules: Arithmetic, request: Request, meter: Meter) -> Analysis:
-    return boundnet.analyze(
-        graph, loaded.inputs if loaded else None, rules,
-        domain=request.domain, samples=request.samples, input_range=request.input_range or (0.0, 1.0), seed=request.seed,
-        reference=request.reference, decision=request.decision, source=loaded.source if loaded else None, progress=meter,
-        coins=request.coins,
-    )  # fmt: skip
+    try:
+        with pool(request.jobs) as executor:
+            return boundnet.analyze(
+                graph, loaded.inputs if loaded else None, rules,
+                domain=request.domain, samples=request.samples, input_range=request.input_range or (0.0, 1.0),
+                seed=request.seed, reference=request.reference, decision=request.decision,
+                source=loaded.source if loaded else None, progress=meter, coins=request.coins, executor=executor,
+                checkpoint=request.checkpoint,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        if request.checkpoint is None:
+            raise
+        kept = f"{request.checkpoint} keeps what is done; the same command goes on from there"
+        raise KeyboardInterrupt(f"interrupted; {kept}") from None
 
 
 def _crosscheck(

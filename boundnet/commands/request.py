@@ -20,6 +20,8 @@ class Request:
         arithmetic: keyword arguments of :func:`boundnet.build` ("name" for its first), None where not given.
         files: report name -> destination.
         mca: samples to compare with the bounds, None for none.
+        jobs: processes that share the inputs; results do not depend on it.
+        checkpoint: file that keeps what is done, None for none.
     """
 
     model: Path
@@ -39,11 +41,17 @@ class Request:
     quiet: bool = False
     coins: int | None = None
     mca: int | None = None
+    jobs: int = 1
+    checkpoint: Path | None = None
 
     def check(self) -> None:
         """Raise InputError or OutputError for what can be told before any work."""
         inputs = [path for spec in self.inputs for path in _paths(spec)]
-        check_files(self.files, {"the model": [self.model], "the inputs": inputs})
+        sources = {"the model": [self.model], "the inputs": inputs}
+        if self.checkpoint is not None:
+            check_files({"checkpoint": self.checkpoint}, sources)
+            sources["the checkpoint"] = [self.checkpoint]
+        check_files(self.files, sources)
         if self.samples is not None and self.samples < 1:
             raise InputError(f"--samples {self.samples}: at least 1 is needed")
         pixels = [f"--{name}" for name in ("resize", "scale", "offset") if getattr(self, name) is not None]
@@ -61,6 +69,8 @@ class Request:
             raise InputError(f"--coins {self.coins}: give a number in 0 .. 2**63 - 1")
         if self.mca is not None and self.mca < 1:
             raise InputError(f"--mca {self.mca}: at least 1 sample is needed")
+        if self.jobs < 1:
+            raise InputError(f"--jobs {self.jobs}: at least 1 process is needed")
         if self.seed < 0:
             raise InputError(f"--seed {self.seed}: give a number that is not negative")
 

@@ -30,8 +30,8 @@ def session() -> Iterator[None]:
         _fail(str(error), ERROR)
     except MemoryError:
         _fail("not enough memory; give fewer --samples, or --domain interval", ERROR)
-    except KeyboardInterrupt:
-        _fail("interrupted; nothing was written", INTERRUPTED)
+    except KeyboardInterrupt as error:
+        _fail(str(error) or "interrupted; nothing was written", INTERRUPTED)
     except (BrokenPipeError, SystemExit):  # the latter is how rich reports a broken pipe
         silence()
         raise typer.Exit(0) from None

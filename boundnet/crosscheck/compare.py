@@ -17,6 +17,7 @@ from boundnet.results import Sample
 from boundnet.rounding import Array
 from boundnet.runs import Runner, Runs
 from boundnet.samples import Progress, bound_samples
+from boundnet.units import Job
 
 
 def compare(
@@ -34,7 +35,8 @@ def compare(
     started = time.perf_counter()
     graph = execution.graph
     runner = Runner(graph, execution.arithmetic, domain, None, len(values[0]))
-    samples, _, _ = bound_samples(runner, values, find_heads(graph, "none"), progress)
+    job = Job(graph, execution.arithmetic, domain, tuple(find_heads(graph, "none")), None, len(values[0]))
+    samples = bound_samples(job, values, progress).samples
     bounded = time.perf_counter()
     order = graph.topological()
     nodes = {name: Tally(graph.layer_of(name), graph.kind_of(name), name) for name in order}

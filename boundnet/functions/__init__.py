@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,11 @@ def make(name: str, **parameters: Any) -> Function:
         function = _TABLE[name](**parameters)
     except TypeError as error:
         raise GraphError(f"function {name!r}: {error}") from None
-    return function
+    return replace(function, recipe=(_again, (name, tuple(parameters.items()))))
+
+
+def _again(name: str, parameters: tuple[tuple[str, Any], ...]) -> Function:
+    return make(name, **dict(parameters))
 
 
 def known() -> tuple[str, ...]:

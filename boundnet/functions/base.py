@@ -45,6 +45,7 @@ class Function:
         kinks: points where f is continuous and not differentiable.
         positive: whether it is defined for positive arguments only.
         zero_at_zero: whether f(0) = 0 in exact arithmetic and in every execution.
+        recipe: (callable, its arguments) that makes it again: its programs, closures, can't be sent to other processes.
     """
 
     name: str
@@ -56,6 +57,10 @@ class Function:
     monotone: bool = False
     zero_at_zero: bool = False
     positive: bool = False
+    recipe: tuple[Callable[..., Function], tuple[Any, ...]] | None = None
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return object.__reduce_ex__(self, 2) if self.recipe is None else self.recipe
 
     def __str__(self) -> str:
         inner = ", ".join(f"{key}={value:.6g}" for key, value in self.parameters)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextvars
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 _lock = threading.RLock()
@@ -19,6 +19,8 @@ _count: int | None = None
 _pool: ThreadPoolExecutor | None = None
 _blas: Any = None
 _inside = threading.local()
+_asking = 0
+_limit: AbstractContextManager[Any] = nullcontext()
 
 
 def available() -> int:
@@ -26,6 +28,11 @@ def available() -> int:
     wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if wanted.isdigit() and int(wanted) > 0:
         return int(wanted)
+    return cores()
+
+
+def cores() -> int:
+    """Cores this process may run on."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
@@ -83,6 +90,27 @@ def _workers(count: int) -> ThreadPoolExecutor:
         if _pool is None:
             _pool = ThreadPoolExecutor(count, thread_name_prefix="boundnet")
         return _pool
+
+
+@contextmanager
+def single_blas() -> Iterator[None]:
+    """One BLAS thread for this process until the last who asked for it is done.
+
+    How many threads share a product may change its last bits, and results must not depend on that.
+    """
+    global _asking, _limit  # noqa: PLW0603 - the number of BLAS threads belongs to the process
+    with _lock:
+        if _asking == 0:
+            _limit = _one_blas_thread()
+            _limit.__enter__()
+        _asking += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _asking -= 1
+            if _asking == 0:
+                _limit.__exit__(None, None, None)
 
 
 def _one_blas_thread() -> AbstractContextManager[Any]:

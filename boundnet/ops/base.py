@@ -89,6 +89,10 @@ class Op(ABC):
     arity: ClassVar[int | None] = 1
     """Number of inputs, None where any number from two on will do."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What goes to other processes: maps made on demand (``_maps``) are made there again."""
+        return {key: value for key, value in self.__dict__.items() if key != "_maps"}
+
     @abstractmethod
     def output_shape(self, *shapes: Shape) -> Shape:
         """Shape of the result.

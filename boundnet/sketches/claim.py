@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from boundnet.sketches.prove import Proof
-from boundnet.sketches.settings import TRIES, Settings
+from boundnet.sketches.settings import RUNS, TRIES, Settings
 
 
 @dataclass
@@ -23,16 +23,10 @@ class Claim:
 
     probability: float = 0.0
     checks: int = 0
-    seeds: list[int] = field(default_factory=list)
+    seeds: tuple[int, ...] = ()
     rows: int = 0
     skipped: int = 0
     failed: int = 0
-    _asked: int = 0
-
-    def next_seed(self, seed: int | None) -> int | None:
-        """Seed of the next proof: distinct for each, None for one from the operating system."""
-        self._asked += 1
-        return None if seed is None else (seed + (self._asked - 1) * TRIES) % 2**64
 
     def add(self, proof: Proof, settings: Settings) -> None:
         """Take in a proof, failed tries included: a wrong promise might have passed any of them."""
@@ -44,4 +38,22 @@ class Claim:
         if proof.trace is None:
             self.failed += 1
         elif proof.checks:
-            self.seeds.append(proof.seed)
+            self.seeds += (proof.seed,)
+
+    def merge(self, other: Claim) -> None:
+        """Take in the claim of another part of the analysis."""
+        self.probability += other.probability
+        self.checks += other.checks
+        self.seeds += other.seeds
+        self.rows += other.rows
+        self.skipped += other.skipped
+        self.failed += other.failed
+
+
+def seed_of(seed: int | None, index: int, run: int) -> int | None:
+    """Seed of the first try of run ``run`` (0: the machine's, 1: the exact network's) of input ``index``.
+
+    Distinct for every input, run and try, and the same in whatever order inputs are analysed; None, for a seed from the
+    operating system, stays None.
+    """
+    return None if seed is None else (seed + (RUNS * index + run) * TRIES) % 2**64

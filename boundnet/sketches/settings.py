@@ -13,6 +13,8 @@ CLAIM = 1e-9
 """Failure probability of a whole claim: all inputs, runs, tries, neurons and outputs."""
 TRIES = 3
 """Second runs, each with fresh coins, before a network is given up; fixed beforehand."""
+RUNS = 2
+"""Runs of each input: the machine's and the exact network's."""
 DISAGREE = 1e-6
 """Share of promises that the second run may fail to confirm because the two runs' estimates scatter: rows repair them."""
 LARGE = 1 << 21
@@ -86,9 +88,8 @@ def settings_for(graph: LayerGraph, inputs: int, precise: bool = False) -> Setti
     """
     smooth = curved(graph)
     sizes = [int(np.prod(graph.shape(name), dtype=np.int64)) for name in graph.topological()]
-    runs = 2
     # Four for each output and each logit.
-    checks = (sum(sizes) + 8 * sum(int(np.prod(graph.shape(o))) for o in graph.outputs) + 1) * runs * TRIES * max(inputs, 1)
+    checks = (sum(sizes) + 8 * sum(int(np.prod(graph.shape(o))) for o in graph.outputs) + 1) * RUNS * TRIES * max(inputs, 1)
     largest = max(sizes)
     if precise:
         screening, checking = 16, 64

@@ -15,7 +15,7 @@ from tiny_models import classifier, regressor, write_two_inputs
 
 import boundnet
 from boundnet.errors import InputError
-from boundnet.layers import _Values
+from boundnet.layers import Values
 from boundnet.results import Analysis
 from boundnet.results_io import SCHEMA, from_dict, from_json
 
@@ -170,7 +170,7 @@ def test_no_result_at_all(text: str) -> None:
 
 
 def test_statistics_of_values_merge_and_do_not_overflow() -> None:
-    whole, parts = _Values(), (_Values(), _Values())
+    whole, parts = Values(), (Values(), Values())
     values = np.array([3e200, -4e200, 0.0, 1e-310])
     whole.add(values, 2.0**-1022)
     for part, chunk in zip(parts, (values[:1], values[1:]), strict=True):

@@ -1,0 +1,170 @@
+"""What an analysis is cut into: units of work that depend on nothing but their own inputs and their place among all.
+
+The cuts follow from the network and the number of inputs alone, so that results do not depend, to the last bit, on who
+computes which unit when: matrix products may round differently where a chunk holds other samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from boundnet.arithmetic import Arithmetic
+from boundnet.graph import LayerGraph
+from boundnet.heads import Head
+from boundnet.layers import LayerTable, Tallies
+from boundnet.readings import results_of
+from boundnet.results import Sample
+from boundnet.rounding import Array
+from boundnet.runs import Runner
+from boundnet.sketches.claim import Claim
+from boundnet.sketches.prove import Note
+
+CURVED = 0.01
+"""Affine radii only sharpen what strips cost; below this share of the bound intervals are as good."""
+TRIED = 8
+"""Samples of a unit that intervals are tried on first: where all of them need more, the others will, too."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Inputs ``start`` .. ``stop`` - 1.
+
+    Attributes:
+        sharper: one input, by affine forms or a sketch; otherwise by intervals.
+        affine: whether affine forms are worth a try.
+    """
+
+    start: int
+    stop: int
+    sharper: bool = False
+    affine: bool = True
+
+
+@dataclass(frozen=True)
+class Part:
+    """Results of some inputs, all from one domain."""
+
+    samples: tuple[Sample, ...]
+    layers: Tallies
+    domain: str
+    claim: Claim
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a unit has come to: results, and inputs that need a unit of their own."""
+
+    parts: tuple[Part, ...]
+    more: tuple[Unit, ...] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that units need beside their inputs.
+
+    Attributes:
+        domain: ``auto``, ``interval``, ``affine`` or ``sketch``.
+        coins: seed of the sketches' proving coins, None for the operating system's.
+        count: how many inputs there are.
+    """
+
+    graph: LayerGraph
+    arithmetic: Arithmetic
+    domain: str
+    heads: tuple[Head, ...]
+    coins: int | None
+    count: int
+
+
+class Bounder:
+    """Computes the units of one job; holds nothing that one unit could change for another."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.runner = Runner(job.graph, job.arithmetic, job.domain, job.coins, job.count)
+        self._wanted = {head.output for head in job.heads}
+        self._wanted |= {head.logits for head in job.heads if head.logits is not None}
+        self._single = job.domain in ("affine", "sketch") or (job.domain == "auto" and self.runner.deep)
+
+    def units(self) -> list[Unit]:
+        """The units to begin with: every input is in one."""
+        count = self.job.count
+        if self._single:
+            return [Unit(i, i + 1, sharper=True, affine=self.job.domain == "affine") for i in range(count)]
+        step = self.runner.chunk()
+        return [Unit(i, min(count, i + step)) for i in range(0, count, step)]
+
+    def compute(self, unit: Unit, inputs: Sequence[Array], note: Note | None = None) -> Outcome:
+        """Bound the inputs of one unit.
+
+        Args:
+            inputs: those inputs alone, (stop - start, *shape) for each Input node.
+            note: called with (stage, done, total) while a sketch is under way.
+        """
+        if unit.sharper:
+            return Outcome((self._refine(unit, inputs, note)[0],))
+        parts: list[Part] = []
+        hard: list[int] = []
+        size = unit.stop - unit.start
+        at = 0
+        while at < size:
+            # In two pieces: what the first shows may spare the second.
+            end = min(size, TRIED) if at == 0 and self.job.domain == "auto" else size
+            if at and len(hard) == at:
+                hard += range(at, size)
+                break
+            done, open_ = self._by_intervals(unit.start, np.arange(at, end), inputs)
+            parts += done
+            hard += open_
+            at = end
+        return self._more(unit, inputs, parts, hard, note)
+
+    def _more(
+        self, unit: Unit, inputs: Sequence[Array], parts: list[Part], hard: list[int], note: Note | None
+    ) -> Outcome:  # fmt: skip
+        """The first input that needs more is refined here: whether affine forms fit it decides whether others try them."""
+        if not hard:
+            return Outcome(tuple(parts))
+        first = hard[0]
+        part, fits = self._refine(
+            Unit(unit.start + first, unit.start + first + 1), [x[first : first + 1] for x in inputs], note
+        )
+        others = (Unit(unit.start + i, unit.start + i + 1, sharper=True, affine=fits) for i in hard[1:])
+        return Outcome((*parts, part), tuple(others))
+
+    def _by_intervals(
+        self, start: int, chosen: np.typing.NDArray[np.int64], inputs: Sequence[Array]
+    ) -> tuple[list[Part], list[int]]:
+        """Bound inputs ``start + chosen`` by intervals; also which of them a sharper domain may serve better."""
+        part, curved = self._read(start, chosen, inputs)
+        hard = curved > CURVED if self.job.domain == "auto" else np.zeros(len(chosen), dtype=np.bool_)
+        if not hard.any():
+            return [part], []
+        rest = chosen[~hard]
+        parts = [self._read(start, rest, inputs)[0]] if len(rest) else []
+        return parts, [int(i) for i in chosen[hard]]
+
+    def _read(self, start: int, chosen: np.typing.NDArray[np.int64], inputs: Sequence[Array]) -> tuple[Part, Array]:
+        runs = self.runner.intervals([x[chosen] for x in inputs])
+        table = self._table()
+        samples, curved = results_of(runs, list(self.job.heads), self.runner, start + chosen, table)
+        return Part(tuple(samples), table.tallies, "interval", Claim()), curved
+
+    def _refine(self, unit: Unit, inputs: Sequence[Array], note: Note | None) -> tuple[Part, bool]:
+        """Bound one input by affine forms, or by a sketch where they do not fit, or by intervals where that fails."""
+        runner, claim = self.runner, Claim()
+        runs = runner.affine(inputs) if unit.affine else None
+        fits, domain = runs is not None, "affine"
+        if runs is None and self.job.domain != "affine":
+            runs, domain = runner.sketch(inputs, self._wanted, claim, unit.start, note), "sketch"
+        table = self._table()
+        if runs is None:
+            runs, domain = runner.intervals(inputs), "interval"
+        samples, _ = results_of(runs, list(self.job.heads), runner, np.array([unit.start]), table)
+        return Part(tuple(samples), table.tallies, domain, claim), fits
+
+    def _table(self) -> LayerTable:
+        return LayerTable(self.job.graph, self.job.arithmetic.storage)
