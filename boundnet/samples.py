@@ -47,6 +47,9 @@ def bound_samples(
         table.tallies.merge(part.layers)
         claim.merge(part.claim)
         used[part.domain] += len(part.samples)
+    if checkpoint is not None and job.coins is None:
+        # Inputs that an interruption cut off were begun anew, with fresh coins, as often as a worker's death allows.
+        claim.probability *= checkpoint.sessions
     samples = sorted((sample for part in parts for sample in part.samples), key=lambda sample: sample.index)
     return Bounded(samples, table, _explain(job, claim, used), claim, bounder.runner.cast_graph is not job.graph)
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from boundnet.sketches.prove import Proof
-from boundnet.sketches.settings import RUNS, TRIES, Settings
+from boundnet.sketches.settings import RUNS, STARTS, TRIES, Settings
 
 
 @dataclass
@@ -14,7 +14,7 @@ class Claim:
     """Everything that proofs of one analysis asked of random coins.
 
     Attributes:
-        probability: bound of the probability that any of it is wrong (union over all checks of all tries).
+        probability: bound of the probability that any of it is wrong (union over all checks of all tries of all starts).
         checks: how many there were.
         seeds: of the coins of every proof that held.
         rows, skipped: adjoint rows spent on open decisions, and decisions left open for lack of budget.
@@ -29,8 +29,8 @@ class Claim:
     failed: int = 0
 
     def add(self, proof: Proof, settings: Settings) -> None:
-        """Take in a proof, failed tries included: a wrong promise might have passed any of them."""
-        asked = math.exp(settings.log_p) * (1.0 + 2.0**-40)
+        """Take in a proof, failed tries and lost starts included: a wrong promise might have passed any of them."""
+        asked = STARTS * math.exp(settings.log_p) * (1.0 + 2.0**-40)
         self.probability += proof.checks * proof.tries * asked * (1.0 + 2.0**-40)
         self.checks += proof.checks
         self.rows += proof.effort.rows

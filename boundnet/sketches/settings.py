@@ -13,6 +13,11 @@ CLAIM = 1e-9
 """Failure probability of a whole claim: all inputs, runs, tries, neurons and outputs."""
 TRIES = 3
 """Second runs, each with fresh coins, before a network is given up; fixed beforehand."""
+STARTS = 4
+"""Times that an input may be begun, each with fresh coins, because a worker died on it; fixed beforehand.
+
+A start that is cut off could be one that would have found a promise wrong, so every start counts.
+"""
 RUNS = 2
 """Runs of each input: the machine's and the exact network's."""
 DISAGREE = 1e-6
@@ -89,7 +94,8 @@ def settings_for(graph: LayerGraph, inputs: int, precise: bool = False) -> Setti
     smooth = curved(graph)
     sizes = [int(np.prod(graph.shape(name), dtype=np.int64)) for name in graph.topological()]
     # Four for each output and each logit.
-    checks = (sum(sizes) + 8 * sum(int(np.prod(graph.shape(o))) for o in graph.outputs) + 1) * RUNS * TRIES * max(inputs, 1)
+    checks = (sum(sizes) + 8 * sum(int(np.prod(graph.shape(o))) for o in graph.outputs) + 1) * max(inputs, 1)
+    checks *= RUNS * TRIES * STARTS
     largest = max(sizes)
     if precise:
         screening, checking = 16, 64

@@ -1,7 +1,8 @@
 """A checkpoint: what is done, unit by unit, in a file that only grows.
 
 Each line is the first half of the SHA-256 of what follows it, and JSON.  The first line says what the analysis is about; the
-others are outcomes.  A line that was cut off while it was written can only be the last one, and is dropped.
+others are outcomes, or say that another process has taken over.  A line that was cut off while it was written can only be
+the last one, and is dropped.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ _DIGITS = 32
 class Journal:
     """An open checkpoint; see :class:`boundnet.work.schedule.Checkpoint`."""
 
-    def __init__(self, stream: BinaryIO, path: Path, known: Mapping[Unit, Outcome]) -> None:
-        self._stream, self._path, self._known = stream, path, known
+    def __init__(self, stream: BinaryIO, path: Path, known: Mapping[Unit, Outcome], sessions: int) -> None:
+        self._stream, self._path, self._known, self.sessions = stream, path, known, sessions
 
     def outcomes(self) -> Mapping[Unit, Outcome]:
         """What was done when the file was opened."""
@@ -67,16 +68,18 @@ def open_journal(
         _lock(stream, path)
         stream.seek(0)
         lines = stream.read().split(b"\n")
-        known, whole = _read(lines, path, about)
+        known, sessions, whole = _read(lines, path, about)
         stream.truncate(whole)
         if whole == 0:
             _append(stream, path, {"boundnet checkpoint": VERSION, "about": about})
-        yield Journal(stream, path, known)
+        else:
+            _append(stream, path, {"session": sessions + 1})
+        yield Journal(stream, path, known, sessions + 1)
 
 
-def _read(lines: list[bytes], path: Path, about: Mapping[str, str]) -> tuple[dict[Unit, Outcome], int]:
-    """The outcomes in ``lines``, and how many bytes hold whole lines."""
-    whole = 0
+def _read(lines: list[bytes], path: Path, about: Mapping[str, str]) -> tuple[dict[Unit, Outcome], int, int]:
+    """The outcomes in ``lines``, how many processes wrote them, and how many bytes hold whole lines."""
+    whole = sessions = 0
     known: dict[Unit, Outcome] = {}
     for number, line in enumerate(lines):
         last = number == len(lines) - 1  # what follows the last newline: nothing, or a line that was cut off
@@ -87,8 +90,11 @@ def _read(lines: list[bytes], path: Path, about: Mapping[str, str]) -> tuple[dic
         record = _parse(line)
         if number == 0:
             _check(record, path, about)
+            sessions = 1
         elif record is None:
             raise CheckpointError(f"{path}: the checkpoint is damaged in line {number + 1}; delete it and start again")
+        elif isinstance(record, Mapping) and "session" in record:
+            sessions += 1
         else:
             try:
                 known[build(Unit, record["unit"], "unit")] = build(Outcome, record["outcome"], "outcome")
@@ -97,7 +103,7 @@ def _read(lines: list[bytes], path: Path, about: Mapping[str, str]) -> tuple[dic
                     f"{path}: line {number + 1} holds no outcome ({error}); delete the checkpoint and start again"
                 ) from error
         whole += len(line) + 1
-    return known, whole
+    return known, sessions, whole
 
 
 def _begun(line: bytes) -> bool:

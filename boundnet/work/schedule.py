@@ -26,7 +26,14 @@ PATIENCE = 1.0
 
 
 class Checkpoint(Protocol):
-    """Keeps outcomes beyond the life of the process."""
+    """Keeps outcomes beyond the life of the process.
+
+    Attributes:
+        sessions: how many processes have worked on it, this one included.
+    """
+
+    @property
+    def sessions(self) -> int: ...
 
     def outcomes(self) -> Mapping[Unit, Outcome]:
         """What is done already."""
