@@ -91,23 +91,29 @@ def show(found: CrossCheck, quiet: bool) -> None:
     if quiet:
         return
     console = Console(width=width(), highlight=False)
+    if len(found.checks) > 1:
+        _overview(found, console)
     for check in found.checks:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=Text(printable(_title(check))), title_justify="left")
-        for heading in (
-            "layer",
-            "class",
-            "bound",
-            "observed",
-            "ratio",
-            "closest",
-            "violations",
-            "may overflow",
-            "not finite",
-        ):
+        for heading in COLUMNS:
             table.add_column(heading, overflow="fold")
         for row in check.layers + check.outputs:
             table.add_row(*map(Text, _row(row)))
         console.print(table)
+
+
+def _overview(found: CrossCheck, console: Console) -> None:
+    """One row for each execution."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("backend", "execution", "runs of each input", "values compared", "violations", "closest", "not finite"):
+        table.add_column(heading, overflow="fold")
+    for check in found.checks:
+        rows = check.layers + check.outputs
+        closest = min((row.tightest for row in rows if row.tightest is not None), default=None)
+        seen = sum(row.non_finite for row in check.layers)
+        figures = (check.rows, sum(row.compared for row in rows), check.violation_count, _times(closest), seen)
+        table.add_row(*(Text(printable(str(cell))) for cell in (check.backend, check.title, *figures)))
+    console.print(table)
 
 
 def _title(check: Check) -> str:

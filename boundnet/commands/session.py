@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,19 +19,47 @@ ERROR = 2
 VIOLATED = 3
 INTERNAL = 4
 INTERRUPTED = 130
+TERMINATED = 143
 _WIDTH = 120
 """Columns where the output is no terminal and COLUMNS doesn't say."""
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: batch systems and ``timeout`` send it, and it must clean up as Ctrl-C does."""
+
+
 @contextmanager
-def session() -> Iterator[None]:
-    """Turn errors into one message on stderr and an exit code: 2 for the user's, 4 for BoundNet's own, 130 for Ctrl-C."""
+def _termination() -> Iterator[None]:
+    """SIGTERM raises :class:`Terminated`, where signals can be handled at all."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(number: int, frame: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
     try:
         yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def session() -> Iterator[None]:
+    """Turn errors into one message on stderr and an exit code.
+
+    2 for the user's, 4 for BoundNet's own, 130 for Ctrl-C, 143 for SIGTERM.
+    """
+    try:
+        with _termination():
+            yield
     except BoundNetError as error:
         _fail(str(error), ERROR)
     except MemoryError:
         _fail("not enough memory; give fewer --samples, or --domain interval", ERROR)
+    except Terminated as error:
+        _fail(str(error) or "terminated; nothing was written", TERMINATED)
     except KeyboardInterrupt as error:
         _fail(str(error) or "interrupted; nothing was written", INTERRUPTED)
     except (BrokenPipeError, SystemExit):  # the latter is how rich reports a broken pipe

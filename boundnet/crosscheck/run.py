@@ -11,7 +11,7 @@ from boundnet.crosscheck.compare import compare
 from boundnet.crosscheck.results import Check, CrossCheck
 from boundnet.figures import count_text
 from boundnet.frontends import load
-from boundnet.mca.backend import Job, Sampling, backend
+from boundnet.mca.backend import Execution, Job, Sampling, backend
 from boundnet.presets import preset
 from boundnet.results import ModelInfo
 from boundnet.rounding import check_gradual_underflow
@@ -50,15 +50,15 @@ def crosscheck(
     values, info = choose_inputs(graph, inputs, first, input_range, seed, source)
     path = graph.metadata.get("path")
     job = Job(graph, path, rules, samplings, options or {})
-    found: list[Check] = []
-    for name in backends:
-        executions = backend(name).executions(job)
-        try:
-            for execution in executions:
-                found.append(compare(execution, values, name, domain=domain, progress=progress))
-        finally:
-            for execution in executions:
-                execution.close()
+    executions: list[tuple[str, Execution]] = []
+    try:
+        # All of them before the first run: what one backend lacks should not cost the time of the others.
+        for name in backends:
+            executions += [(name, execution) for execution in backend(name).executions(job)]
+        found = [compare(execution, values, name, domain=domain, progress=progress) for name, execution in executions]
+    finally:
+        for _, execution in executions:
+            execution.close()
     total = sum(check.violation_count for check in found)
     origin = ModelInfo(graph.name, path, graph.metadata.get("sha256"), graph.parameters, graph.metadata)
     return CrossCheck(origin, info, REFERENCE, tuple(found), total, _verdict(found, total, info.count), versions())
@@ -73,4 +73,16 @@ def _verdict(checks: Sequence[Check], total: int, inputs: int) -> str:
         return f"VIOLATED: {what}: a bound is wrong or a run does not conform, please report it"
     infinite = sum(row.unbounded for check in checks for row in check.outputs)
     rest = f"; {count_text(infinite, 'output value')} had no finite bound to be compared with" if infinite else ""
-    return f"CONFIRMED: {count_text(runs, 'run')}, {count_text(values, 'value')} compared, none outside its bound{rest}"
+    which = sorted({check.backend for check in checks})
+    by = f" by {' and '.join([', '.join(which[:-1]), which[-1]])}" if len(which) > 1 else ""
+    rest += _overflow(checks)
+    return f"CONFIRMED: {count_text(runs, 'run')}{by}, {count_text(values, 'value')} compared, none outside its bound{rest}"
+
+
+def _overflow(checks: Sequence[Check]) -> str:
+    """What was flagged beside what was seen, in layers of executions; nothing where neither happened."""
+    rows = [row for check in checks for row in check.layers]
+    flagged, seen = sum(row.may_overflow for row in rows), sum(row.non_finite > 0 for row in rows)
+    if flagged == 0:
+        return ""
+    return f"; values that are not finite were seen in {seen} of {count_text(flagged, 'layer')} that may overflow"

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import csv
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from boundnet import ops
+from boundnet.cli import app
+from boundnet.crosscheck.results import crosscheck_from_json
 from boundnet.domains.interval import IntervalDomain
 from boundnet.errors import ToolError
 from boundnet.formats import float_format
@@ -164,3 +173,60 @@ def test_time_limit() -> None:
     assert not list(folder.glob("in*.npy"))
     execution.close()
     assert not folder.exists()
+
+
+def test_all_backends_in_one_call(tmp_path: Path) -> None:
+    """Built-in engine, Verificarlo and Keras side by side, told apart in every kind of result."""
+    pytest.importorskip("keras")
+    x = tmp_path / "x.npy"
+    np.save(x, digits()[1])
+    done = CliRunner(env={"COLUMNS": "180"}).invoke(app, [
+        "crosscheck", str(EXAMPLES / "digits_cnn.h5"), "--inputs", str(x), "--backend", "builtin,verificarlo,keras",
+        "--mode", "none,rr", "--samples", "3", "--json", str(tmp_path / "r.json"), "--csv", str(tmp_path / "r.csv"),
+    ])  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "runs by builtin, keras and verificarlo" in done.stdout.splitlines()[0]
+    found = crosscheck_from_json((tmp_path / "r.json").read_text())
+    assert [(check.backend, check.title) for check in found.checks] == [
+        ("builtin", "builtin binary32"), ("builtin", "builtin binary32 rr(24)"), ("verificarlo", "verificarlo ieee"),
+        ("verificarlo", "verificarlo rr(24)"), ("keras", "keras float32, layers"), ("keras", "keras float32"),
+    ]  # fmt: skip
+    with (tmp_path / "r.csv").open() as stream:
+        assert {row["backend"] for row in csv.DictReader(stream)} == {"builtin", "verificarlo", "keras"}
+    # Document order, no noise: the same network in the same arithmetic observes the same distances.
+    plain = {check.backend: [row.observed for row in check.layers[:-1]] for check in found.checks if "ieee" in check.title or check.title == "builtin binary32"}  # fmt: skip
+    assert plain["builtin"] == plain["verificarlo"]
+
+
+@pytest.mark.parametrize("what", ["killed child", "Ctrl-C"])
+def test_interrupted_sampling_leaves_nothing(what: str, tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    np.save(tmp_path / "x.npy", np.repeat(digits()[1], 100, axis=0))
+    command = [sys.executable, "-c", "from boundnet.cli import main; main()", "mca", str(EXAMPLES / "digits_cnn.h5"), "--inputs",
+               str(tmp_path / "x.npy"), "--backend", "verificarlo", "--mode", "mca", "--samples", "500",
+               "--json", str(tmp_path / "r.json")]  # fmt: skip
+    process = subprocess.Popen(
+        command, env={**os.environ, "TMPDIR": str(temporary)}, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    until = time.monotonic() + 240.0
+    while not list(temporary.glob("*/in*.npy")) or not children(process.pid):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    if what == "Ctrl-C":
+        process.send_signal(signal.SIGINT)
+    else:
+        for pid in children(process.pid):
+            os.kill(pid, signal.SIGKILL)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == (130 if what == "Ctrl-C" else 2)
+    assert ("interrupted; nothing was written" if what == "Ctrl-C" else "killed by signal 9") in stderr
+    assert not list(temporary.iterdir())
+    assert not (tmp_path / "r.json").exists()
+
+
+def children(parent: int) -> list[int]:
+    """Processes of the compiled network that ``parent`` has started."""
+    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True, check=False).stdout
+    return [int(line.split()[0]) for line in listed.splitlines() if "./network" in line]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boundnet.errors import ToolError
+from boundnet.mca.verificarlo.groups import kill_group
 from boundnet.mca.verificarlo.toolchain import Toolchain
 
 
@@ -111,7 +112,7 @@ class Pool:
         if process is None:
             return
         if process.poll() is None:
-            process.kill()
+            kill_group(process)
             self.toolchain.stop(name)
         for stream in (process.stdout, process.stderr):
             if stream is not None:
@@ -124,7 +125,7 @@ class Pool:
             processes = list(self._running.items())
         for name, process in processes:
             if process.poll() is None:
-                process.kill()
+                kill_group(process)
                 self.toolchain.stop(name)
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boundnet.errors import ToolError
+from boundnet.mca.verificarlo.groups import run_group
 
 COMPILER = "verificarlo-c"
 ADVICE = (
@@ -75,10 +76,7 @@ class Toolchain:
 
     def _run(self, words: Sequence[str], folder: Path, limit: float) -> subprocess.CompletedProcess[str]:
         try:
-            return subprocess.run(
-                self.command(words, folder), cwd=folder, capture_output=True, text=True, errors="replace", timeout=limit,
-                check=False, stdin=subprocess.DEVNULL,
-            )  # fmt: skip
+            return run_group(self.command(words, folder), folder, limit)
         except subprocess.TimeoutExpired:
             raise ToolError(f"{words[0]} took more than {limit:g} s and was stopped") from None
         except OSError as error:
