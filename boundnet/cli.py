@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from boundnet.commands.choices import Bias, CType, Domain, Engine, Fma, Rounding, Rule, Subnormals
+from boundnet.commands.box_option import TakesBoxes
+from boundnet.commands.choices import Bias, CType, Domain, Engine, Fma, Rounding, Rule, Subnormals, YesNo
 from boundnet.commands.session import INTERRUPTED, session
 
 app = typer.Typer(
@@ -55,12 +56,24 @@ def _main(
     pass
 
 
-@app.command()
+@app.command(cls=TakesBoxes)
 def analyze(
     model: Model,
     inputs: Annotated[list[str] | None, _option(
         "--inputs", "What to analyse, exact as given: .npy, .npz or .npz:key, .csv (a sample a row), an image or a folder "
         "of images; NAME=FILE if the model has several inputs. Repeat for more.", "FILE")] = None,
+    box: Annotated[list[str] | None, _option(
+        "--box", "Bound all inputs between two ends, the same for all elements, or of a file with a line lo,hi and one line "
+        "for each input element, in C order; NAME=LO HI or NAME=FILE.csv for each of several inputs.",
+        "LO HI|FILE.csv")] = None,
+    radius: Annotated[float | None, _option("--radius", "Bound all inputs this close to those of --inputs.", "R")] = None,
+    inputs_exact: Annotated[YesNo | None, _option(
+        "--inputs-exact", "Boxes: whether inputs are numbers of the storage format already, so that storing them rounds "
+        "nothing [no].")] = None,
+    splits: Annotated[int | None, _option(
+        "--splits", "Boxes: halve pieces up to N times, the worst first [0].", "N")] = None,
+    time_limit: Annotated[float | None, _option(
+        "--time-limit", "Boxes: halve pieces for up to S seconds; the result is valid whenever it stops.", "S")] = None,
     input_shape: Shapes = None,
     resize: Annotated[tuple[int, int] | None, _option("--resize", "Resize images to this height and width.", "H W")] = None,
     scale: Annotated[str | None, _option("--scale", "Images: input = pixel * S + O, such as 1/255.", "S")] = None,
@@ -94,7 +107,7 @@ def analyze(
     markdown: Annotated[Path | None, _option("--markdown", "Write a summary for a pull request.", "OUT")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict only.")] = False,
 ) -> None:  # fmt: skip
-    """Bound the rounding errors of MODEL for given inputs.
+    """Bound the rounding errors of MODEL for given inputs, or for all inputs of a box.
 
     The first line printed is the verdict. Exit code: 0 all predictions proved (or none to prove and every bound finite),
     1 not proved, 2 wrong use or input, 3 an execution left its bound (--mca), 4 internal error.
@@ -112,7 +125,8 @@ def analyze(
         }
         code = run(Request(
             model, inputs or (), input_shape or (), resize, scale, offset, samples, input_range, seed, options, domain.value,
-            decision.value, _value(reference), files, quiet, coins, mca, jobs, checkpoint,
+            decision.value, _value(reference), files, quiet, coins, mca, jobs, checkpoint, box=box or (), radius=radius,
+            inputs_exact=_value(inputs_exact), splits=splits, time_limit=time_limit,
         ))  # fmt: skip
     raise typer.Exit(code)
 

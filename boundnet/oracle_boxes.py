@@ -14,14 +14,14 @@ from boundnet.graph import LayerGraph
 from boundnet.heads import Head
 from boundnet.machines.emulated import ADVERSARIES
 from boundnet.ops import Activation, PReLU
+from boundnet.oracle_networks import run
+from boundnet.oracle_runs import BITS, SKIPS, BoundViolation, describe, emulate
 from boundnet.reference.apply import broken, exceeds
 from boundnet.reference.arb import ArbMachine
 from boundnet.reference.evaluate import evaluate
 from boundnet.reference.objects import Objects
 from boundnet.rounding import Array, Mask
 from boundnet.runs import cast_to
-from boundnet.oracle_networks import run
-from boundnet.oracle_runs import BITS, SKIPS, BoundViolation, describe, emulate
 
 
 def check_boxes(

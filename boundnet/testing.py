@@ -1,8 +1,8 @@
 """The public oracle: does a bound hold for executions that really round?
 
-:func:`check_bound` tests one op, :func:`check_graph` a network, :func:`check_boxes` boxes of its inputs.  All compare emulated executions
-(:mod:`boundnet.machines.emulated`) and certified exact values (:mod:`boundnet.reference.arb`) with what the rules claim;
-no tolerance anywhere.
+:func:`check_bound` tests one op, :func:`check_graph` a network, :func:`check_boxes` boxes of its inputs.  All compare
+emulated executions (:mod:`boundnet.machines.emulated`) and certified exact values (:mod:`boundnet.reference.arb`) with what
+the rules claim; no tolerance anywhere.
 """
 
 from __future__ import annotations

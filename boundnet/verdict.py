@@ -9,7 +9,7 @@ from decimal import Decimal
 import numpy as np
 
 from boundnet.arithmetic import Arithmetic
-from boundnet.figures import bound_text, count_text, share_text
+from boundnet.figures import bound_text, count_text, floor_text, share_text
 from boundnet.results import InputInfo, Layer, Sample, Summary
 
 
@@ -18,20 +18,24 @@ def verdict(
 ) -> str:
     """First line of every report."""
     what = _inputs(inputs)
-    size = _size(summary.max_absolute_bound, samples)
+    size = _size(summary.max_absolute_bound, samples, inputs.box)
     if summary.total and summary.proved == summary.total:
-        which = "the" if inputs.count == 1 else "any of"
-        head = f"PROVED: rounding in {arithmetic.name} can't change the class of {which} {what}"
+        which = ("anywhere in" if inputs.box else "of") + (" the" if inputs.count == 1 else " any of")
+        head = f"PROVED: rounding in {arithmetic.name} can't change the class {which} {what}"
         return f"{head}; {size}." if math.isfinite(summary.max_absolute_bound) else f"{head}; but {_where_lost(layers)}."
     if not math.isfinite(summary.max_absolute_bound):
         lost = sum(not _finite(sample) for sample in samples)
         still = f"; class proved for {summary.proved} of {summary.total}" if summary.total else ""
-        head = f"NO BOUND for {lost} of {what} in {arithmetic.name}: {_where_lost(layers)}{still}"
+        which = f"the {what}" if inputs.box and inputs.count == 1 else f"{lost} of {what}"
+        head = f"NO BOUND for {which} in {arithmetic.name}: {_where_lost(layers)}{still}"
         return f"{head}. {_remedies(arithmetic, True)}"
     vague = certain_digits(samples) == 0
     if not summary.total:
-        head = f"BOUNDED: {what} in {arithmetic.name}, {size}; no decision to prove"
+        which = f"every input of the {what}" if inputs.box and inputs.count == 1 else what
+        head = f"BOUNDED: {which} in {arithmetic.name}, {size}; no decision to prove"
         return f"{head}. {_cause(layers, vague)} {_remedies(arithmetic)}" if vague else f"{head}."
+    if inputs.box:
+        return f"NOT PROVED: {_share(samples)} in {arithmetic.name}; {size}. {_remedies(arithmetic)}"
     rest = "the rest" if summary.proved else "it" if inputs.count == 1 else "they"
     return (
         f"NOT PROVED: class proved for {summary.proved} of {what} in {arithmetic.name}, {rest} may or may not change; "
@@ -62,7 +66,7 @@ def _ceil_log10(number: Decimal) -> int:
 
 def _inputs(inputs: InputInfo) -> str:
     if inputs.box:
-        return f"{inputs.count} box" + ("" if inputs.count == 1 else "es") + " of inputs"
+        return "box of inputs" if inputs.count == 1 else f"{inputs.count} boxes of inputs"
     return count_text(inputs.count, "random input" if inputs.synthetic else "input")
 
 
@@ -70,10 +74,21 @@ def _finite(sample: Sample) -> bool:
     return all(bool(np.isfinite(output.absolute_bound).all()) for output in sample.outputs)
 
 
-def _size(bound: float, samples: Sequence[Sample]) -> str:
+def _share(samples: Sequence[Sample]) -> str:
+    """How much of the boxes is proved; elsewhere a boundary between classes may run through a piece."""
+    shares = [s.box.proved_share for s in samples if s.box is not None and s.box.proved_share is not None]
+    if len(samples) == 1 and shares:
+        return f"rounding can't change the class in {floor_text(100.0 * shares[0])} % of the box of inputs, elsewhere it may"
+    done = sum(1 for s in samples if s.decision is not None and s.decision.proved)
+    return f"class proved for {done} of {len(samples)} boxes of inputs, in the rest it may change somewhere"
+
+
+def _size(bound: float, samples: Sequence[Sample], box: bool) -> str:
     digits = certain_digits(samples)
     if digits is None:
         return "outputs are exact"
+    if box:
+        return f"outputs within {bound_text(bound)} of exact"
     certain = f"{count_text(digits, 'digit')} of the largest output certain" if digits else "no digit of the outputs certain"
     return f"outputs within {bound_text(bound)} of exact ({certain})"
 

@@ -11,12 +11,13 @@ import numpy as np
 from boundnet.adjoint import adjoint
 from boundnet.arithmetic import Arithmetic
 from boundnet.boxes.bounder import Bounder, Bounds
-from boundnet.boxes.sides import flatten, whole_numbers
+from boundnet.boxes.sides import flatten, unflatten, whole_numbers
 from boundnet.boxes.subdivide import WHOLE, Effort, Subdivided, subdivide
 from boundnet.boxes.workers import evaluator
 from boundnet.figures import bound_text, count_text
 from boundnet.graph import LayerGraph
 from boundnet.heads import Head
+from boundnet.kernels.threads import single_blas
 from boundnet.layers import LayerTable
 from boundnet.results import Decision, DomainInfo, InputBox, LogitBound, OutputBound, Sample
 from boundnet.rounding import Array
@@ -57,18 +58,19 @@ def analyse_boxes(
     samples: list[Sample] = []
     count, ends = len(lows), None if effort.seconds is None else time.perf_counter() + effort.seconds
     interrupted = False
-    for n in range(count):
-        share = None if ends is None else max(0.0, (ends - time.perf_counter()) / (count - n))
-        note = None if progress is None else _note(progress, n, count, share)
-        mine = Effort(0, None) if interrupted else Effort(effort.splits, share)
-        done = subdivide(bounder, evaluate, lows[n], highs[n], fixed, mine, note)
-        if interrupted:
-            done = replace(done, stopped="interrupted")
-        interrupted = done.stopped == "interrupted"
-        samples.append(_sample(n, bounder, graph, done, stored))
-        part = LayerTable(graph, rules.storage)
-        _layers(part, bounder, graph, done)
-        table.tallies.merge(part.tallies)
+    with single_blas():
+        for n in range(count):
+            share = None if ends is None else max(0.0, (ends - time.perf_counter()) / (count - n))
+            note = None if progress is None else _note(progress, n, count, share)
+            mine = Effort(0, None) if interrupted else Effort(effort.splits, share)
+            done = subdivide(bounder, evaluate, lows[n], highs[n], fixed, mine, note)
+            if interrupted:
+                done = replace(done, stopped="interrupted")
+            interrupted = done.stopped == "interrupted"
+            samples.append(_sample(n, bounder, graph, done, stored))
+            part = LayerTable(graph, rules.storage)
+            _layers(part, bounder, graph, done)
+            table.tallies.merge(part.tallies)
     return BoxRun(samples, table, _explain(domain, bounder, samples), bounder.casts)
 
 
@@ -159,6 +161,10 @@ def _layers(table: LayerTable, bounder: Bounder, graph: LayerGraph, done: Subdiv
     for at, name in enumerate(graph.topological()):
         table.override(name, float(bounds.node_error[:, at].max()))
         table.narrow(name, float(bounds.node_low[:, at].min()), float(bounds.node_high[:, at].max()))
+    if bounder.stored:
+        ends = (unflatten(side[None], graph) for side in (leaves.low.min(axis=0), leaves.high.max(axis=0)))
+        for name, low_, high_ in zip(graph.inputs, *ends, strict=True):
+            table.narrow(name, float(low_.min()), float(high_.max()))
     element = int(np.argmax(bounds.error[worst][0]))
     forms = bounder.best_forms(low, high)
     for head in bounder.heads:

@@ -25,6 +25,8 @@ from boundnet.rounding import Array, up
 
 LIMIT = 1 << 24
 """Largest table of affine coefficients, in float64 values; beyond it boxes are bounded by intervals."""
+PIECE = 128
+"""Most boxes that are bounded side by side: what a worker gets at a time."""
 PAIRS = 32
 """Classes up to which every pair of logits is compared."""
 
@@ -109,7 +111,7 @@ class Bounder:
             self._consumers[self.head.logits] += 1
         sizes = [int(np.prod(graph.shape(name), dtype=np.int64)) for name in self._order]
         # Every element may bring a symbol of its own.
-        self.batch = int(np.clip(LIMIT // (4 * sum(sizes) * max(sizes)), 1, 512))
+        self.batch = int(np.clip(LIMIT // (4 * sum(sizes) * max(sizes)), 1, PIECE))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The rounder's memory is keyed by the identity of objects, which no copy keeps.
@@ -119,9 +121,10 @@ class Bounder:
         """Both forms over the boxes (N, n) ``low`` to ``high``, with correlations or by intervals."""
         centre, radius = midpoint(low, high)
         centres, radii = unflatten(centre, self.graph), unflatten(radius, self.graph)
+        casting = unflatten(self._casting(low, high), self.graph)
         noise = [
-            np.zeros(c.shape) if self.stored or self.graph.holds_integers(name) else self._rounder.stored_error_over(c, r)
-            for name, c, r in zip(self.graph.inputs, centres, radii, strict=True)
+            np.zeros(error.shape) if self.stored or self.graph.holds_integers(name) else error
+            for name, error in zip(self.graph.inputs, casting, strict=True)
         ]
 
         def bound(*domains: AffineDomain | IntervalDomain) -> Forms:
@@ -130,6 +133,19 @@ class Bounder:
         if not affine:
             return bound(IntervalDomain(), IntervalDomain())
         return bound(InputForms(self._consumers, LIMIT), AffineDomain(self._consumers, LIMIT))
+
+    def _casting(self, low: Array, high: Array) -> Array:
+        """What storing any number in [low, high] may change.
+
+        An end that is a number of the format is kept, and numbers below it have the unit in the first place of the float
+        below it, which is half as large where the end is a power of two.
+        """
+        rules, storage = self.rules, self.rules.storage
+        largest = np.maximum(np.abs(low), np.abs(high))
+        below = np.where(storage.round(largest) == largest, np.nextafter(largest, 0.0), largest)
+        error = rules.one_rounding(below, storage) + rules.flush()
+        error = np.where(largest <= storage.largest, error, np.inf)
+        return np.where(low == high, self._rounder.stored_error(low), error)
 
     def best_forms(self, low: Array, high: Array) -> Forms:
         """Both forms of one box, with correlations where the memory allows."""

@@ -27,7 +27,7 @@ class InputForms(AffineDomain):
     def moved(self, node: str) -> Array:
         """How far each input element alone moves ``node``, summed over the node's elements: (N, n), by the forms' slopes."""
         form = self._forms[node]
-        size = np.abs(form.coefficients).reshape(len(form.ids), len(form.fresh), -1).sum(axis=2)
+        size = np.abs(form.coefficients).sum(axis=tuple(range(2, form.coefficients.ndim)))
         by_id = dict(zip(form.ids.tolist(), size, strict=True))
         parts = []
         for ids, elements, count in self._entered:

@@ -14,10 +14,12 @@ from boundnet.rounding import Array, Mask
 
 GAIN = 0.01
 """Subdivision ends where it can gain no more than this share of the bound."""
-ROUND = 256
+ROUND = 512
 """Most boxes that are halved together."""
 CORNERS = 4
 """Dimensions up to which a box's corners are bounded as points, to learn what subdivision can reach."""
+
+_OFF_MIDDLE, _OFF_CORNER = 0.5012345678912345, 0.00012345678912345
 
 Evaluate = Callable[[Array, Array], Bounds]
 
@@ -127,16 +129,20 @@ class _Search:
         return rows, None
 
     def _learn(self, row: int) -> None:
-        """Bounds at single points of the worst box: its middle and, in few dimensions, its corners."""
+        """Bounds at single points of the worst box: near its middle and, in few dimensions, near its corners.
+
+        Not at these themselves, which are likely numbers of the storage format that a cast leaves alone.
+        """
         low, high = self.leaves.low[row], self.leaves.high[row]
         free = np.flatnonzero(np.isfinite(self.width))
-        points = [0.5 * low + 0.5 * high]
+        shares = [np.full(len(low), _OFF_MIDDLE)]
         if len(free) <= CORNERS:
             for corner in np.ndindex(*(2,) * len(free)):
-                point = low.copy()
-                point[free] = np.where(np.array(corner), high[free], low[free])
-                points.append(point)
-        at = np.clip(np.array(points), low, high)
+                share = np.zeros(len(low))
+                share[free] = np.where(np.array(corner), 1.0 - _OFF_CORNER, _OFF_CORNER)
+                shares.append(share)
+        points = low + np.array(shares) * (high - low)
+        at = np.clip(points, low, high)
         self.reach = max(self.reach, float(self.evaluate(at, at).error.max()))
 
     def _cuttable(self) -> Mask:

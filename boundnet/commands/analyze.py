@@ -11,6 +11,7 @@ import boundnet
 from boundnet.arithmetic import Arithmetic
 from boundnet.commands.experiment import PAGES
 from boundnet.commands.jobs import pool
+from boundnet.commands.load_box import LoadedBox, load_box
 from boundnet.commands.progress import Meter
 from boundnet.commands.reports import Report, find, write
 from boundnet.commands.request import Request
@@ -39,8 +40,9 @@ def run(request: Request) -> int:
     with Meter(request.quiet) as meter:
         graph = load(request.model, request.shapes())
         loaded = load_inputs(graph, request.inputs, pixels) if request.inputs else None
+        box = load_box(graph, request.box) if request.box else None
         opened = time.perf_counter() - started
-        analysis = _analyze(graph, loaded, rules, request, meter)
+        analysis = _analyze(graph, loaded, box, rules, request, meter)
         checked = _crosscheck(graph, loaded, rules, request, meter) if request.mca else None
     timings = {**analysis.timings, "load": opened, "total": time.perf_counter() - started}
     inputs = dataclasses.replace(analysis.inputs, notes=loaded.notes if loaded else ())
@@ -58,21 +60,32 @@ def run(request: Request) -> int:
     return 0 if analysis.proved else NOT_PROVED
 
 
-def _analyze(graph: LayerGraph, loaded: Loaded | None, rules: Arithmetic, request: Request, meter: Meter) -> Analysis:
+def _analyze(
+    graph: LayerGraph, loaded: Loaded | None, box: LoadedBox | None, rules: Arithmetic, request: Request, meter: Meter
+) -> Analysis:
     try:
         with pool(request.jobs) as executor:
             return boundnet.analyze(
                 graph, loaded.inputs if loaded else None, rules,
                 domain=request.domain, samples=request.samples, input_range=request.input_range or (0.0, 1.0),
                 seed=request.seed, reference=request.reference, decision=request.decision,
-                source=loaded.source if loaded else None, progress=meter, coins=request.coins, executor=executor,
-                checkpoint=request.checkpoint,
+                source=_source(loaded, box, request.radius), progress=meter, coins=request.coins, executor=executor,
+                checkpoint=request.checkpoint, box=(box.low, box.high) if box else None, radius=request.radius,
+                inputs_exact=request.inputs_exact == "yes", splits=request.splits, time_limit=request.time_limit,
             )  # fmt: skip
     except KeyboardInterrupt:
         if request.checkpoint is None:
             raise
         kept = f"{request.checkpoint} keeps what is done; the same command goes on from there"
         raise KeyboardInterrupt(f"interrupted; {kept}") from None
+
+
+def _source(loaded: Loaded | None, box: LoadedBox | None, radius: float | None) -> str | None:
+    if box is not None:
+        return box.source
+    if loaded is None or radius is None:
+        return loaded.source if loaded else None
+    return f"{loaded.source}, radius {radius:g}"
 
 
 def _crosscheck(

@@ -56,6 +56,13 @@ class Domain(StrEnum):
     sketch = "sketch"
 
 
+class YesNo(StrEnum):
+    """Values of --inputs-exact."""
+
+    yes = "yes"
+    no = "no"
+
+
 class Rule(StrEnum):
     """Values of --decision."""
 

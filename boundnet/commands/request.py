@@ -20,8 +20,9 @@ class Request:
         arithmetic: keyword arguments of :func:`boundnet.build` ("name" for its first), None where not given.
         files: report name -> destination.
         mca: samples to compare with the bounds, None for none.
-        jobs: processes that share the inputs; results do not depend on it.
+        jobs: processes that share the work; results do not depend on it.
         checkpoint: file that keeps what is done, None for none.
+        box, radius, inputs_exact ("yes", "no"), splits, time_limit: boxes of inputs and how far to cut them.
     """
 
     model: Path
@@ -43,15 +44,27 @@ class Request:
     mca: int | None = None
     jobs: int = 1
     checkpoint: Path | None = None
+    box: Sequence[str] = ()
+    radius: float | None = None
+    inputs_exact: str | None = None
+    splits: int | None = None
+    time_limit: float | None = None
+
+    @property
+    def boxes(self) -> bool:
+        """Whether boxes of inputs are to be bounded."""
+        return bool(self.box) or self.radius is not None
 
     def check(self) -> None:
         """Raise InputError or OutputError for what can be told before any work."""
         inputs = [path for spec in self.inputs for path in _paths(spec)]
-        sources = {"the model": [self.model], "the inputs": inputs}
+        ends = [path for spec in self.box for path in _paths(spec)]
+        sources = {"the model": [self.model], "the inputs": inputs, "the box": ends}
         if self.checkpoint is not None:
             check_files({"checkpoint": self.checkpoint}, sources)
             sources["the checkpoint"] = [self.checkpoint]
         check_files(self.files, sources)
+        check_boxes(self)
         if self.samples is not None and self.samples < 1:
             raise InputError(f"--samples {self.samples}: at least 1 is needed")
         pixels = [f"--{name}" for name in ("resize", "scale", "offset") if getattr(self, name) is not None]
@@ -83,6 +96,7 @@ class Request:
         words = ["boundnet", "analyze", str(self.model)]
         for option, values in (
             ("--inputs", [[text] for text in self.inputs]),
+            ("--box", [text.split() if _numbers(text) else [text] for text in self.box]),
             ("--input-shape", [[text] for text in self.input_shapes]),
             ("--resize", [self.resize] if self.resize else []),
             ("--input-range", [[repr(end) for end in self.input_range]] if self.input_range else []),
@@ -91,6 +105,8 @@ class Request:
                 words += [option, *map(str, value)]
         names = {"name": "--arithmetic", "storage": "--format"}
         single = {
+            "--radius": self.radius, "--inputs-exact": self.inputs_exact, "--splits": self.splits,
+            "--time-limit": self.time_limit,
             "--scale": self.scale, "--offset": self.offset, "--samples": self.samples, "--seed": self.seed or None,
             **{names.get(key, f"--{key}"): value for key, value in self.arithmetic.items()},
             "--domain": None if self.domain == "auto" else self.domain,
@@ -102,6 +118,35 @@ class Request:
         for option, given in single.items():
             words += [] if given is None else [option, str(given)]
         return tuple(words)
+
+
+def check_boxes(request: Request) -> None:
+    """Raise InputError for options that don't fit together where boxes of inputs are concerned, or miss their box."""
+    r = request
+    if not r.boxes:
+        for option, value in (("--inputs-exact", r.inputs_exact), ("--splits", r.splits), ("--time-limit", r.time_limit)):
+            if value is not None:
+                raise InputError(f"{option} is for boxes of inputs: give --box, or --inputs with --radius")
+        return
+    if r.box and r.inputs:
+        raise InputError("--box and --inputs: give one of them; --inputs with --radius bounds a box around each input")
+    if r.box and r.radius is not None:
+        raise InputError("--box and --radius: a radius is for --inputs; a box has its ends")
+    if r.radius is not None and not r.inputs:
+        raise InputError("--radius: give the inputs in the middle of the boxes with --inputs")
+    if r.radius is not None and not (math.isfinite(r.radius) and r.radius >= 0.0):
+        raise InputError(f"--radius {r.radius:g}: give a finite number that is not negative")
+    if r.splits is not None and r.splits < 0:
+        raise InputError(f"--splits {r.splits}: give a number that is not negative")
+    if r.time_limit is not None and not (math.isfinite(r.time_limit) and r.time_limit > 0.0):
+        raise InputError(f"--time-limit {r.time_limit:g}: give a positive number of seconds")
+    samples = r.samples if r.box else None
+    given = (r.reference, r.mca, r.coins, r.input_range, samples)
+    for option, used in zip(("--reference", "--mca", "--coins", "--input-range", "--samples"), given, strict=True):
+        if used is not None:
+            raise InputError(f"{option} is for single inputs; leave it out with boxes")
+    if r.domain == "sketch":
+        raise InputError("--domain sketch is for single inputs; boxes take auto, affine or interval")
 
 
 def check_files(files: Mapping[str, Path], sources: Mapping[str, Sequence[Path]]) -> None:
@@ -131,6 +176,12 @@ def parse_shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]] | None:
         if not name or not shapes[name] or min(shapes[name]) < 1:
             raise InputError(f"--input-shape {text}: give NAME=SIZES without the batch axis, such as image=28,28,1")
     return shapes or None
+
+
+def _numbers(spec: str) -> bool:
+    """Whether a --box argument is two numbers, perhaps behind a name, and not a file."""
+    words = spec.split()
+    return len(words) == 2 and not Path(spec).is_file()
 
 
 def _paths(spec: str) -> list[Path]:

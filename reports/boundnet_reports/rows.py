@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from boundnet.figures import bound_text, floor_text, printable, shape_text, share_text, value_text
-from boundnet.results import Analysis, Decision, Layer, OutputBound, Sample
+from boundnet.results import Analysis, Decision, InputInfo, Layer, OutputBound, Sample
+from boundnet_reports.boxes import box_facts
 
 _FEW = 3
 """Outputs with so many values are shown whole."""
@@ -78,9 +79,14 @@ def summary_lines(analysis: Analysis) -> list[str]:
         lines.append(f"casting weights and inputs changes outputs by about {bound_text(cast)}, which the bounds include")
     if summary.total:
         lines.append(f"decisions ({summary.decision_rule}): {summary.proved} of {summary.total} proved")
-    lines.append(f"inputs: {inputs.source} ({inputs.count}{' boxes' if inputs.box else ''})")
+    lines.append(f"inputs: {inputs.source}" + ("" if inputs.box and inputs.count == 1 else f" ({_count(inputs)})"))
+    lines += [f"{key}: {value}" for key, value in box_facts(analysis).items()]
     lines += [f"note: {note}" for note in inputs.notes]
     return [printable(line) for line in lines]
+
+
+def _count(inputs: InputInfo) -> str:
+    return f"{inputs.count} boxes" if inputs.box else str(inputs.count)
 
 
 def cast_error(analysis: Analysis) -> float:

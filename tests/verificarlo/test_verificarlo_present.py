@@ -228,5 +228,7 @@ def test_interrupted_sampling_leaves_nothing(what: str, tmp_path: Path) -> None:
 
 def children(parent: int) -> list[int]:
     """Processes of the compiled network that ``parent`` has started."""
-    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True, check=False).stdout
+    listed = subprocess.run(
+        ["ps", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True, check=False
+    ).stdout
     return [int(line.split()[0]) for line in listed.splitlines() if "./network" in line]

@@ -180,7 +180,9 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
-@pytest.mark.parametrize(("number", "jobs"), [(signal.SIGINT, 1), (signal.SIGKILL, 1), (signal.SIGINT, 2), (signal.SIGKILL, 2)])
+@pytest.mark.parametrize(
+    ("number", "jobs"), [(signal.SIGINT, 1), (signal.SIGKILL, 1), (signal.SIGINT, 2), (signal.SIGKILL, 2)]
+)
 def test_killed_and_resumed(number: int, jobs: int, tmp_path: Path, path: Path) -> None:
     script = tmp_path / "work.py"
     script.write_text(SCRIPT.format(paths=[p for p in sys.path if p], jobs=jobs))

@@ -12,6 +12,7 @@ from boundnet.figures import bound_text, count_text, printable, share_text, valu
 from boundnet.mca.results import Sampled
 from boundnet.results import Analysis
 from boundnet.verdict import certain_digits
+from boundnet_reports.boxes import box_facts
 from boundnet_reports.page.decisions import ratio
 from boundnet_reports.page.layer_words import has_shares, share
 from boundnet_reports.rows import cast_error
@@ -126,11 +127,12 @@ def facts(analysis: Analysis) -> Mapping[str, str]:
     """What was analysed, under which rules, and the figures that need no tile."""
     model, rules, inputs, summary = analysis.model, analysis.arithmetic, analysis.inputs, analysis.summary
     fields = ("storage", "accumulate", "order", "fma", "rounding", "subnormals", "bias")
-    boxes = " (boxes of inputs)" if inputs.box else ""
+    where = f"{inputs.count} from {inputs.source}" + (" (boxes of inputs)" if inputs.box else "")
+    where = inputs.source if inputs.synthetic or (inputs.box and inputs.count == 1) else where
     found = {
         "model": f"{model.name}, {model.parameters:,} parameters, {count_text(len(analysis.layers), 'layer')}",
-        "inputs": (inputs.source if inputs.synthetic else f"{inputs.count} from {inputs.source}{boxes}")
-        + "".join(f"; {note}" for note in inputs.notes),
+        "inputs": where + "".join(f"; {note}" for note in inputs.notes),
+        **box_facts(analysis),
         "arithmetic": f"{rules['name']}: " + ", ".join(f"{field} {rules[field]}" for field in fields),
     }
     if analysis.samples:
@@ -158,7 +160,8 @@ def digits_text(analysis: Analysis) -> str:
 def _digits(analysis: Analysis) -> Tile:
     text = digits_text(analysis)
     notes = {"all": "outputs are exact", "none known": "no sample was analysed"}
-    note = notes.get(text, "of each sample's largest output, in the worst sample")
+    box = "of each box's largest output at its middle, in the worst box"
+    note = notes.get(text, box if analysis.inputs.box else "of each sample's largest output, in the worst sample")
     return Tile("certain decimal digits", text, note, "bad" if text in ("0", "none known") else "")
 
 
