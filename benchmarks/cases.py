@@ -1,4 +1,4 @@
-"""Networks to measure: those that ``benchmarks.networks`` has built, and small trained ones."""
+"""Networks to measure: those that ``benchmarks.networks`` and ``benchmarks.trained`` have built, and small trained ones."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks import trained
 from benchmarks.networks import FAMILIES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,7 +39,7 @@ def find_cases(nets: Path) -> Mapping[str, Case]:
             Case("mini_xception", faces / "fer2013_mini_XCEPTION.102-0.66.hdf5", _faces),
             Case("resnet8", cifar / resnet, _stored(references / f"mlperf_tiny__{resnet}.npz")),
         ]
-    for name in FAMILIES:
+    for name in (trained.NAME, *FAMILIES):
         if (nets / f"{name}.keras").exists():
             found.append(Case(name, nets / f"{name}.keras", _array(nets / f"{name}_images.npy")))
     return {case.name: case for case in found if case.model.exists()}

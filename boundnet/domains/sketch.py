@@ -16,6 +16,7 @@ from boundnet.forward import Trace
 from boundnet.graph import LayerGraph
 from boundnet.ops.base import Local, Tensor
 from boundnet.rounding import TINY, Array, Mask, up
+from boundnet.sketches.allotment import Allotment
 from boundnet.sketches.estimate import estimate
 from boundnet.sketches.plan import Plan
 from boundnet.sketches.probes import Probes
@@ -65,9 +66,9 @@ class SketchDomain:
         self.effort = Effort()
         self._graph = graph
         self._settings = settings
-        self._budget = budget
+        self._allotment = Allotment(graph, budget)
         self._within = within
-        self._factor, self._least = settings.factor * widen, settings.least
+        self._factor, self._tight, self._least = settings.factor * widen, settings.tight * widen, settings.least
         self._shrink = shrink
         self._spread: dict[str, Array] = {}
         self._probes = Probes(self.plan, settings.screening, SCREENING, key)
@@ -93,13 +94,12 @@ class SketchDomain:
             else:
                 radius = np.minimum(interval, known[name] * (self._shrink or 1.0))
         radius = _settled(np.where(np.isfinite(centre), radius, np.inf), local)
-        plan.radius[name] = radius
-        screened = radius
+        plan.radius[name] = promised = radius
         if carried and np.isfinite(plan.known(name)).all():
-            radius = self._decide(name, local, centre, radius)
+            radius, promised = self._decide(name, local, centre, radius)
         plan.radius[name] = radius
         if self._within is None or self._shrink is not None:
-            by_probes = (radius < interval) & (radius == screened)
+            by_probes = (radius < interval) & (radius == promised)
             if by_probes.any():
                 self.limits[name] = np.where(by_probes, radius, np.inf)
         if self._within is None:
@@ -119,16 +119,20 @@ class SketchDomain:
         for source in plan.graph.inputs_of(name):
             if plan.consumers[source] == 1:
                 self._spread.pop(source, None)
-        known = plan.known(name)
-        # Not below a fraction of what is known anyway: the probes' own rounding is measured against that too.
-        floor = FRACTION * known
-        loose = up(known + np.maximum(self._factor * spread, floor), 4)
-        least = up(known + np.maximum(self._least * spread, floor), 4)
+        loose, least = self._promise(name, self._factor), self._promise(name, self._least)
         # A chain is as sharp as what entered, but for promises that decide.
         radius = interval if name in plan.chained else np.minimum(loose, interval)
         for clear in self._clearances(name, here):
             radius = np.where((radius > clear) & (clear >= least), clear, radius)
         return radius
+
+    def _promise(self, name: str, factor: float) -> Array:
+        """``factor`` times what probes see, and what they leave out.
+
+        Not below a fraction of what is known anyway: the probes' own rounding is measured against that too.
+        """
+        known = self.plan.known(name)
+        return up(known + np.maximum(factor * self._spread[name], FRACTION * known), 4)
 
     def _clearances(self, name: str, here: Tensor) -> list[Array]:
         found = []
@@ -140,25 +144,27 @@ class SketchDomain:
                     found.append(clear)
         return found
 
-    def _decide(self, name: str, local: Local, centre: Array, radius: Array) -> Array:
-        """Exact radii where a reader's decision is open."""
+    def _decide(self, name: str, local: Local, centre: Array, radius: Array) -> tuple[Array, Array]:
+        """Exact radii where a reader's decision is open, and what is promised where the budget ends before."""
         open_ = self._open(name, local, centre, radius)
+        budget = self._allotment.for_node(name, self.effort.work)
         if open_ is None:
-            return radius
+            return radius, radius
         elements = np.flatnonzero(open_.reshape(-1))
         self.effort.undecided += len(elements)
         # The widest strips first: they inject most.
         slack = (radius - np.abs(centre)).reshape(-1)[elements]
         elements = elements[np.argsort(-slack, kind="stable")]
-        elements, exact, work = exact_radii(self.plan, self._order, name, elements, self._budget - self.effort.work)
+        elements, exact, work = exact_radii(self.plan, self._order, name, elements, budget)
         self.effort.work += work
         self.effort.rows += len(elements)
         self.effort.skipped += int(open_.sum()) - len(elements)
-        if len(elements) == 0:
-            return radius
-        flat = radius.reshape(-1).copy()
+        promised = radius
+        if self._within is None:
+            promised = _settled(np.where(open_, np.minimum(radius, self._promise(name, self._tight)), radius), local)
+        flat = promised.reshape(-1).copy()
         flat[elements] = np.minimum(flat[elements], exact)
-        return _settled(flat.reshape(radius.shape), local)
+        return _settled(flat.reshape(radius.shape), local), promised
 
     def _open(self, name: str, local: Local, centre: Array, radius: Array) -> Mask | None:
         assert self._trace is not None

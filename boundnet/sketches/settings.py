@@ -55,6 +55,11 @@ class Settings:
         return float(np.exp(self.log_tau + np.pi * np.sqrt(1.0 / self.screening + 1.0 / self.checking)))
 
     @property
+    def tight(self) -> float:
+        """Factor at which nearly all are, three standard deviations up: promised where a decision stays open anyway."""
+        return float(np.exp(self.log_tau + 1.5 * np.pi * np.sqrt(1.0 / self.screening + 1.0 / self.checking)))
+
+    @property
     def factor(self) -> float:
         """tau, times what two estimates may differ by."""
         return float(np.exp(self.log_tau)) * scatter(self.screening, self.checking, DISAGREE)
@@ -65,15 +70,17 @@ def smaller(settings: Settings) -> Settings:
     return replace(settings, checking=32, chunk=min(settings.chunk, 32))
 
 
+def cost_of_node(graph: LayerGraph, name: str) -> float:
+    """About how many multiply-adds the node takes of one probe or one row."""
+    op, sources = graph.op(name), graph.inputs_of(name)
+    size = float(np.prod(graph.shape(name), dtype=np.float64))
+    linear = getattr(op, "linear", None)
+    return size * (linear(graph.shape(sources[0])).fan_in if linear is not None and sources else 2.0)
+
+
 def cost_of(graph: LayerGraph) -> float:
     """About how many multiply-adds one probe or one row costs."""
-    total = 0.0
-    for name in graph.topological():
-        op, sources = graph.op(name), graph.inputs_of(name)
-        size = float(np.prod(graph.shape(name), dtype=np.float64))
-        linear = getattr(op, "linear", None)
-        total += size * (linear(graph.shape(sources[0])).fan_in if linear is not None and sources else 2.0)
-    return total
+    return sum(cost_of_node(graph, name) for name in graph.topological())
 
 
 def curved(graph: LayerGraph) -> bool:
