@@ -14,6 +14,7 @@ from boundnet.domains.sketch import SketchDomain
 from boundnet.forward import Trace, forward
 from boundnet.functions import make
 from boundnet.graph import LayerGraph
+from boundnet.ops.base import Local
 from boundnet.presets import preset
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array
@@ -174,11 +175,12 @@ def random_network(number: int, layers: int = 4) -> tuple[LayerGraph, Array]:
 
 @dataclass(frozen=True)
 class Frozen:
-    """A first run and what it promised."""
+    """A first run and what it promised; ``intervals``: each node's radius from its inputs' radii alone."""
 
     graph: LayerGraph
     domain: SketchDomain
     trace: Trace
+    intervals: dict[str, Array]
 
     def exact(self, node: str) -> Array:
         """Radii of all elements of ``node`` by rows."""
@@ -195,4 +197,12 @@ def screened(
     domain = SketchDomain(graph, settings, key, budget)
     if change is not None:
         change(domain)
-    return Frozen(graph, domain, forward(graph, [x], Rounder(arithmetic), domain))
+    intervals: dict[str, Array] = {}
+    push = domain.plan.push
+
+    def noted(name: str, sources: tuple[str, ...], local: Local) -> Array:
+        intervals[name] = push(name, sources, local)
+        return intervals[name]
+
+    domain.plan.push = noted  # type: ignore[method-assign]
+    return Frozen(graph, domain, forward(graph, [x], Rounder(arithmetic), domain), intervals)
