@@ -12,6 +12,8 @@ import numpy as np
 from boundnet.rounding import Array
 
 _SPLIT = 2.0**27 + 1.0
+_HUGE = 2.0**990
+"""Beyond this a split would overflow where the product does not."""
 
 
 def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
@@ -63,5 +65,8 @@ def fused(a: Array, b: Array, c: Array) -> tuple[Array, Array]:
 
 
 def _head(a: Array) -> Array:
-    scaled = _SPLIT * a
-    return scaled - (scaled - a)
+    scale = np.where(np.abs(a) > _HUGE, 2.0**-60, 1.0)
+    part = a * scale
+    scaled = _SPLIT * part
+    head: Array = (scaled - (scaled - part)) / scale
+    return head

@@ -256,7 +256,9 @@ class PReLU(_Parametric):
         return with_arrays(self, change, "alpha")  # type: ignore[no-any-return]
 
     def programs(self) -> tuple[Program, ...]:
-        return (lambda m, x, alpha: m.where(x, 0.0, x, m.mul(alpha, x), 1.0 + np.abs(self.alpha)),)
+        # One number: a program may see a part of x and of alpha only.
+        apart = 1.0 + float(np.abs(self.alpha).max(initial=0.0))
+        return (lambda m, x, alpha: m.where(x, 0.0, x, m.mul(alpha, x), apart),)
 
     def local(self, rounder: Rounder, *xs: Tensor) -> Local:
         (x,) = xs

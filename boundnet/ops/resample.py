@@ -102,28 +102,41 @@ class Bilinear(Op):
     def output_shape(self, *shapes: Shape) -> Shape:
         return self.linear(shapes[0]).output_shape
 
-    def programs(self, linear: BilinearMap) -> tuple[Program, ...]:
-        """top + (bottom - top) down, by rows or columns first; or weighted sums."""
+    @staticmethod
+    def weights(linear: BilinearMap) -> tuple[Array, ...]:
+        """Weights of the lower and right neighbours, and what is left for the upper and left ones: dyadic, so exact."""
         down, right = linear.rows[2][:, None, None], linear.columns[2][None, :, None]
+        return down, right, 1.0 - down, 1.0 - right
 
-        def lerp(m: Any, low: Any, high: Any, weight: Array) -> Any:
-            return m.add(low, m.mul(m.sub(high, low), m.parameter(weight)))
+    @staticmethod
+    def programs() -> tuple[Program, ...]:
+        """Of the four neighbours and :meth:`weights`.
 
-        def mix(m: Any, low: Any, high: Any, weight: Array) -> Any:
-            return m.add(m.mul(low, m.parameter(1.0 - weight)), m.mul(high, m.parameter(weight)))
+        top + (bottom - top) down, by rows or columns first; or weighted sums.
+        """
+
+        def lerp(m: Any, low: Any, high: Any, weight: Any) -> Any:
+            return m.add(low, m.mul(m.sub(high, low), weight))
+
+        def mix(m: Any, low: Any, high: Any, weight: Any, rest: Any) -> Any:
+            return m.add(m.mul(low, rest), m.mul(high, weight))
 
         return (
-            lambda m, a, b, c, d: lerp(m, lerp(m, a, b, right), lerp(m, c, d, right), down),
-            lambda m, a, b, c, d: lerp(m, lerp(m, a, c, down), lerp(m, b, d, down), right),
-            lambda m, a, b, c, d: mix(m, mix(m, a, b, right), mix(m, c, d, right), down),
-            lambda m, a, b, c, d: mix(m, mix(m, a, c, down), mix(m, b, d, down), right),
+            lambda m, a, b, c, d, down, right, *_: lerp(m, lerp(m, a, b, right), lerp(m, c, d, right), down),
+            lambda m, a, b, c, d, down, right, *_: lerp(m, lerp(m, a, c, down), lerp(m, b, d, down), right),
+            lambda m, a, b, c, d, down, right, up_, left: mix(
+                m, mix(m, a, b, right, left), mix(m, c, d, right, left), down, up_
+            ),
+            lambda m, a, b, c, d, down, right, up_, left: mix(
+                m, mix(m, a, c, down, up_), mix(m, b, d, down, up_), right, left
+            ),
         )
 
     def forms(self) -> tuple[Callable[..., Any], ...]:
         def form(i: int) -> Callable[..., Any]:
             def run(machine: Any, x: Any) -> Any:
                 linear = self.linear(x.shape[1:])
-                return self.programs(linear)[i](machine, *linear.corners(x))
+                return self.programs()[i](machine, *linear.corners(x), *map(machine.parameter, self.weights(linear)))
 
             return run
 
@@ -141,6 +154,6 @@ class Bilinear(Op):
         linear = self.linear(x.centre.shape[1:])
         parts = zip(*(linear.corners(values) for values in (x.centre, x.radius, x.zero)), strict=True)
         corners = [replace(x, centre=c, radius=r, zero=z, spread_of=None) for c, r, z in parts]
-        error, overflow = rounder.program(self.programs(linear), corners)
+        error, overflow = rounder.program(self.programs(), corners, self.weights(linear))
         zero = np.logical_and.reduce([corner.zero for corner in corners])
         return Local((linear,), np.where(zero, 0.0, error), zero, overflow & ~zero)

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
-from sketch_networks import ENOUGH, screened
+from sketch_networks import ENOUGH, random_network, screened
 
-from boundnet import ops
+import boundnet.adjoint
+from boundnet import blocks, box, ops
 from boundnet.arithmetic import Arithmetic
 from boundnet.formats import BINARY64
 from boundnet.functions import make
 from boundnet.graph import LayerGraph
+from boundnet.kernels import products
+from boundnet.machines import chains
+from boundnet.machines.errorfree import two_product
+from boundnet.ops.base import Tensor
 from boundnet.presets import preset
+from boundnet.rounder import Rounder
 from boundnet.rounding import Array
+from boundnet.sketches import rows
 from boundnet.sketches.certify import certify
 from boundnet.sketches.sketched import Sketched
-from boundnet.testing import check_bound
+from boundnet.testing import check_bound, check_graph
 
 
 def weight(*shape: int) -> Array:
@@ -73,3 +82,44 @@ def test_a_scale_of_zero_is_exact() -> None:
     local = check_bound(op, [np.ones((1, 2))], Arithmetic("own", BINARY64, BINARY64), radius=[np.full((1, 2), 3.0)])
     assert local.strip is not None
     assert not local.strip.any()
+
+
+def in_small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What holds for large tensors alone: work block by block, compiled kernels, several threads."""
+    monkeypatch.setattr(blocks.in_blocks, "__defaults__", (3,))
+    monkeypatch.setattr(chains, "ENOUGH", 1)
+    monkeypatch.setattr(box, "COMPILED", 1)
+    monkeypatch.setattr(boundnet.adjoint, "_LARGE", 1)
+    monkeypatch.setattr(rows, "ROW_VALUES", 1)
+    monkeypatch.setattr(products, "BUFFER", 8)
+    monkeypatch.setattr(products, "ROWS", 2)
+
+
+@pytest.mark.parametrize("op", [
+    ops.Bilinear((4, 6)), ops.PReLU(np.random.default_rng(2).normal(size=(2, 3, 2))), ops.PReLU(np.ones((1, 1, 2))),
+    ops.BatchNorm(np.ones(2), np.ones(2), np.array([0.3, -2.0]), np.ones(2)), ops.Activation(make("hard_sigmoid")),
+])  # fmt: skip
+def test_ops_of_large_tensors(op: ops.Op, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interpolation and PReLU with a slope for each element could not be taken apart into blocks."""
+    rng = np.random.default_rng(3)
+    x, radius = rng.normal(size=(1, 2, 3, 2)), np.abs(rng.normal(size=(1, 2, 3, 2))) * 0.1
+    whole = op.local(Rounder(preset("bfloat16")), Tensor(x, radius, x == 9.0))
+    in_small_blocks(monkeypatch)
+    part = op.local(Rounder(preset("bfloat16")), Tensor(x, radius, x == 9.0))
+    np.testing.assert_allclose(np.broadcast_to(part.rounding, whole.rounding.shape), whole.rounding, rtol=1e-9)
+    check_bound(op, [x], preset("bfloat16"), radius=[radius])
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_networks_of_large_tensors(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_small_blocks(monkeypatch)
+    graph, x = random_network(number, 3)
+    check_graph(graph, [x], preset("binary32" if number % 3 else "fp8_e5m2"), trials=3, seed=number, domains=("sketch",))
+
+
+def test_products_of_huge_numbers_split() -> None:
+    """The emulator's own products must not overflow where the result does not."""
+    high, low = two_product(np.array([2.6e300, 1.5]), np.array([1.0 / 3.0, 2.0**1020]))
+    assert [Fraction(h) + Fraction(e) for h, e in zip(high, low, strict=True)] == [
+        Fraction(2.6e300) * Fraction(1.0 / 3.0), Fraction(1.5) * 2**1020
+    ]  # fmt: skip

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sketch_networks import BINARY32, ENOUGH, random_network, screened
+from sketch_networks import BINARY32, ENOUGH, FEW, random_network, screened
 
 from boundnet import heads
+from boundnet.domains import AffineDomain
 from boundnet.domains.sketch import SCREENING, Effort
-from boundnet.forward import Trace
+from boundnet.forward import Trace, forward
 from boundnet.heads import bound_rows
+from boundnet.presets import preset
 from boundnet.reference.apply import exceeds
 from boundnet.reference.arb import ArbMachine
 from boundnet.reference.evaluate import evaluate
@@ -34,6 +36,20 @@ def machine_trace(number: int) -> tuple[Trace, Array]:
     trace = prove(graph, [x], Rounder(BINARY32), ENOUGH, graph.outputs, np.inf, seed=number).trace
     assert trace is not None
     return trace, x
+
+
+@pytest.mark.parametrize("number", range(30))
+def test_no_radius_is_below_that_of_affine_forms(number: int) -> None:
+    """The same forms, but for slack: with rows for every open decision, strips are the same or wider."""
+    graph, x = random_network(number)
+    rules = (BINARY32, preset("bfloat16"), None)[number % 3]
+    trace = prove(graph, [x], Rounder(rules), FEW, (), np.inf, number).trace
+    if trace is None:
+        return  # nothing is claimed
+    consumers = {name: graph.consumers(name) for name in graph.topological()}
+    affine = forward(graph, [x], Rounder(rules), AffineDomain(consumers))
+    for name, tensor in trace.tensors.items():
+        assert np.all(tensor.radius >= affine.tensors[name].radius * (1.0 - 1e-4)), name
 
 
 def test_a_share_that_is_too_small_is_not_confirmed() -> None:
