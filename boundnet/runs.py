@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,6 +29,8 @@ SHRINK = 2.0**-10
 ROW_WORK = 6e11
 """Multiply-adds that a run may spend on adjoint rows for open decisions, times the effort asked for."""
 _CHUNK_VALUES = 1 << 22
+_SKETCH_VALUES = 1 << 21
+_MANY = 50
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,11 @@ class Runner:
             return None
         return Runs(machine, exact)
 
+    def together(self) -> int:
+        """How many samples a sketch takes at once: several where there are many nodes and each is little work."""
+        sizes = [int(np.prod(self.graph.shape(name))) for name in self.graph.topological()]
+        return max(1, min(16, _SKETCH_VALUES // sum(sizes))) if len(sizes) >= _MANY else 1
+
     @property
     def deep(self) -> bool:
         """Whether ``auto`` need not try intervals first: too large for affine forms, too deep for intervals."""
@@ -110,19 +117,22 @@ class Runner:
     def sketch(
         self, inputs: Sequence[Array], wanted: Collection[str], claim: Claim, index: int, note: Note | None = None
     ) -> Runs | None:
-        """Both traces for one sample, radii by sketch and rows; None where no second run confirmed the first.
+        """Both traces, radii by sketch and rows; None where no second run confirmed the first.
 
         Args:
-            wanted: nodes of which probes are kept.
+            inputs: one, or up to :meth:`together`.
+            wanted: nodes of which probes are kept, those of a single input.
             claim: takes in what is asked of coins.
-            index: of the input among all that the claim covers: each has coins of its own.
+            index: of the first input among all that the claim covers: each has coins of its own.
         """
+        alone = len(inputs[0]) == 1
+        wanted, run = (wanted, 0) if alone else ((), 2)
         if self._settings is None:
             self._settings = settings_for(self.graph, self._inputs, self.arithmetic.accumulate.precision > 40)
-        settings = self._settings
+        settings = replace(self._settings, chunk=max(4, self._settings.chunk // len(inputs[0]) // 2 * 2))
         cast = self._cast(inputs)
         budget = ROW_WORK * self.effort
-        seed = seed_of(self._seed, index, 0)
+        seed = seed_of(self._seed, index, run)
         machine = prove(self.cast_graph, cast, self._machine, settings, wanted, budget, seed, note=note)
         claim.add(machine, settings)
         if machine.trace is None:
@@ -131,7 +141,7 @@ class Runner:
         # The exact network is a conforming run in which nothing is rounded: where its centre is the machine's, the
         # machine's radii hold for it.  About another centre they are promises like any others.
         radii = {name: t.radius for name, t in machine.trace.tensors.items()}
-        seed = seed_of(self._seed, index, 1)
+        seed = seed_of(self._seed, index, run + 1)
         within, shrink = radii if same else None, None
         if self.arithmetic.storage.precision <= 24:
             # 2**-53 / u as much: few probes can check wide promises.

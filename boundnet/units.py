@@ -7,7 +7,7 @@ computes which unit when: matrix products may round differently where a chunk ho
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class Unit:
     """Inputs ``start`` .. ``stop`` - 1.
 
     Attributes:
-        sharper: one input, by affine forms or a sketch; otherwise by intervals.
+        sharper: by affine forms, one input at a time, or by a sketch; otherwise by intervals.
         affine: whether affine forms are worth a try.
     """
 
@@ -93,7 +93,7 @@ class Bounder:
         """The units to begin with: every input is in one."""
         count = self.job.count
         if self._single:
-            return [Unit(i, i + 1, sharper=True, affine=self.job.domain == "affine") for i in range(count)]
+            return self._sharper(range(count), affine=self.job.domain == "affine")
         step = self.runner.chunk()
         return [Unit(i, min(count, i + step)) for i in range(0, count, step)]
 
@@ -105,7 +105,7 @@ class Bounder:
             note: called with (stage, done, total) while a sketch is under way.
         """
         if unit.sharper:
-            return Outcome((self._refine(unit, inputs, note)[0],))
+            return Outcome(self._refine_all(unit, inputs, note))
         parts: list[Part] = []
         hard: list[int] = []
         size = unit.stop - unit.start
@@ -132,8 +132,19 @@ class Bounder:
         part, fits = self._refine(
             Unit(unit.start + first, unit.start + first + 1), [x[first : first + 1] for x in inputs], note
         )
-        others = (Unit(unit.start + i, unit.start + i + 1, sharper=True, affine=fits) for i in hard[1:])
-        return Outcome((*parts, part), tuple(others))
+        return Outcome((*parts, part), tuple(self._sharper([unit.start + i for i in hard[1:]], affine=fits)))
+
+    def _sharper(self, chosen: Sequence[int], affine: bool) -> list[Unit]:
+        """Units for the inputs ``chosen``, in order: neighbours share a sketch where the network is small."""
+        most = 1 if affine else self.runner.together()
+        units: list[Unit] = []
+        for i in chosen:
+            last = units[-1] if units else None
+            if last is not None and last.stop == i and i - last.start < most:
+                units[-1] = replace(last, stop=i + 1)
+            else:
+                units.append(Unit(i, i + 1, sharper=True, affine=affine))
+        return units
 
     def _by_intervals(
         self, start: int, chosen: np.typing.NDArray[np.int64], inputs: Sequence[Array]
@@ -152,6 +163,22 @@ class Bounder:
         table = self._table()
         samples, curved = results_of(runs, list(self.job.heads), self.runner, start + chosen, table)
         return Part(tuple(samples), table.tallies, "interval", Claim()), curved
+
+    def _refine_all(self, unit: Unit, inputs: Sequence[Array], note: Note | None) -> tuple[Part, ...]:
+        """Bound the inputs of a unit together, or each for itself where that fails."""
+        count = unit.stop - unit.start
+        claim = Claim()
+        if count > 1:
+            runs = self.runner.sketch(inputs, (), claim, unit.start, note)
+            if runs is not None:
+                table = self._table()
+                which = np.arange(unit.start, unit.stop)
+                samples, _ = results_of(runs, list(self.job.heads), self.runner, which, table)
+                return (Part(tuple(samples), table.tallies, "sketch", claim),)
+        alone = (Unit(unit.start + i, unit.start + i + 1, sharper=True, affine=unit.affine) for i in range(count))
+        parts = [self._refine(one, [x[i : i + 1] for x in inputs], note)[0] for i, one in enumerate(alone)]
+        parts[0].claim.merge(claim)
+        return tuple(parts)
 
     def _refine(self, unit: Unit, inputs: Sequence[Array], note: Note | None) -> tuple[Part, bool]:
         """Bound one input by affine forms, or by a sketch where they do not fit, or by intervals where that fails."""

@@ -47,7 +47,7 @@ class Effort:
 
 
 class SketchDomain:
-    """Radii for one input (batch axis of length 1) of a network of any size.
+    """Radii for one input of a network of any size, or for a few of a small one.
 
     Args:
         key: seed of the first run's coins.

@@ -26,7 +26,7 @@ Links = tuple[tuple[str, LinearMap], ...]
 
 @dataclass
 class Plan:
-    """Symbols of one run over one input, node by node; arrays are (1, *shape).
+    """Symbols of one run over one or a few inputs, node by node; arrays are (N, *shape).
 
     Attributes:
         radius: E', the bound of |D| that later nodes rely on.
@@ -83,7 +83,7 @@ class Plan:
             slack = slack + np.abs(local.shift) * gamma(len(sources) + 1)
         interval = capped(up(interval, len(sources) + 3), local)
         interval = np.where(local.zero, 0.0, np.where(interval == 0.0, 0.0, np.maximum(interval, TINY)))
-        fresh = up(noise + slack, len(sources) + 4)
+        fresh = np.broadcast_to(up(noise + slack, len(sources) + 4), interval.shape)
         if not np.isfinite(interval).all() or not np.isfinite(fresh).all():
             self.fresh[name], self.links[name] = interval, ()
             return interval
@@ -117,7 +117,7 @@ class Plan:
                 moved = linear.apply(self.shift[source])
                 total = moved if total is None else total + moved
         if total is not None and total.any():
-            self.shift[name] = total
+            self.shift[name] = np.broadcast_to(total, self.noise[name].shape)
 
     def known(self, name: str) -> Array:
         """|shift| + fresh: what is left of the radius beside the named part."""

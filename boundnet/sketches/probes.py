@@ -130,9 +130,8 @@ class Probes:
         """1 / radius of ``source``, infinite where it is 0: (n,)."""
         found = self._plan.reciprocal.get(source)
         if found is None:
-            shape = (1, *self._plan.graph.shape(source))
             with np.errstate(divide="ignore"):
-                found = (1.0 / np.broadcast_to(self._plan.radius[source], shape)).reshape(-1)
+                found = (1.0 / self._plan.radius[source]).reshape(-1)
             self._plan.reciprocal[source] = found
         return found
 
@@ -158,7 +157,7 @@ def blur(plan: Plan, name: str) -> list[float]:
         if not linear.fan_in and alone:
             shares.append(0.0)
             continue
-        radius = np.broadcast_to(plan.radius[source], (1, *plan.graph.shape(source)))
+        radius = plan.radius[source]
         with np.errstate(all="ignore"):
             error = gamma(linear.fan_in + len(links)) * linear.absolute(radius) * (_inexact(linear) if alone else 1.0)
             share = np.where(error == 0.0, 0.0, up(error / plan.noise[name], 4))

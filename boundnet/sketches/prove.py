@@ -1,4 +1,4 @@
-"""Screen, decide, freeze, check: one run of a deep network over one input."""
+"""Screen, decide, freeze, check: one run of a deep network over one input, or over a few of a small one."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def prove(
     seed: int | None = None, within: Mapping[str, Array] | None = None, shrink: float | None = None,
     note: Note | None = None,
 ) -> Proof:  # fmt: skip
-    """Bound the deviations of one input's run.
+    """Bound the deviations of the inputs' run; all inputs are proved, or none.
 
     Args:
-        inputs: one (1, *shape) float64 array for each Input node.
-        wanted: nodes to keep probes of.
+        inputs: one (N, *shape) float64 array for each Input node.
+        wanted: nodes to keep probes of; none where N > 1.
         budget: multiply-adds that adjoint rows for open decisions may take.
         seed: of the proving coins; None draws one from the operating system after the plan is frozen.
         within: radii that hold already (the exact network's, inside a machine's run of the same graph).

@@ -8,6 +8,7 @@ everything that they read.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -68,9 +69,9 @@ def cone_of(plan: Plan, order: list[str], node: str, region: Region) -> Cone:
 
 
 def rows_through(plan: Plan, cone: Cone, rows: Array) -> Array:
-    """sum over nodes of |J| named for rows (R, *region of the cone's node): (R,), rounded up."""
+    """sum over nodes of |J| named for rows (R, N, *region of the cone's node): (R,), rounded up."""
     count = len(rows)
-    pending: dict[str, Array] = {cone.node: rows.reshape(count, 1, *shape_of(cone.regions[cone.node]))}
+    pending: dict[str, Array] = {cone.node: rows}
     total = np.zeros(count)
     left: dict[str, int] = {}
     for each in cone.steps:
@@ -137,7 +138,7 @@ def weigh(rows: Array, noise: Array) -> Array:
 def exact_radii(
     plan: Plan, order: list[str], node: str, elements: Elements, budget: float = np.inf
 ) -> tuple[Elements, Array, float]:
-    """Radii of the flat ``elements`` of ``node`` from the coefficients of all symbols.
+    """Radii of the flat ``elements`` of ``node`` (counted over all samples) from the coefficients of all symbols.
 
     Args:
         budget: multiply-adds to spend; where it is too small for all, the first elements are served.
@@ -145,8 +146,9 @@ def exact_radii(
     Returns:
         (the elements served, their radii, multiply-adds spent).
     """
-    shape = plan.noise[node].shape[1:]
-    known = np.broadcast_to(plan.known(node), (1, *shape)).reshape(-1)
+    samples, *rest = plan.noise[node].shape
+    shape = tuple(rest)
+    known = np.broadcast_to(plan.known(node), (samples, *shape)).reshape(-1)
     order = order[: order.index(node) + 1]
     cone_at = functools.lru_cache(2)(lambda region: cone_of(plan, order, node, region))
     parts, work = _tiles(cone_at, elements, shape)
@@ -158,12 +160,12 @@ def exact_radii(
     found = np.empty(len(elements))
     for part, region in parts:
         cone = cone_at(region)
-        step = max(1, ROW_VALUES // max(1, cone.largest))
+        step = max(1, ROW_VALUES // max(1, cone.largest * samples))
         for start in range(0, len(part), step):
             chosen = part[start : start + step]
-            rows = np.zeros((len(chosen), *shape_of(region)))
-            places = np.unravel_index(elements[chosen], shape)
-            where: Any = (np.arange(len(chosen)), *(p - low for p, (low, _) in zip(places, region, strict=True)))
+            rows = np.zeros((len(chosen), samples, *shape_of(region)))
+            sample, *places = np.unravel_index(elements[chosen], (samples, *shape))
+            where: Any = (np.arange(len(chosen)), sample, *(p - low for p, (low, _) in zip(places, region, strict=True)))
             rows[where] = 1.0
             found[chosen] = up(rows_through(plan, cone, rows) + known[elements[chosen]], 2)
     return elements, np.where(np.isnan(found), np.inf, found), work
@@ -181,7 +183,7 @@ def _tiles(cone_at: ConeAt, elements: Elements, shape: tuple[int, ...]) -> tuple
     everything = [(np.arange(len(elements)), whole(shape))]
     if len(shape) < 2:
         return everything, _work(cone_at(whole(shape)), len(elements))
-    places = np.unravel_index(elements, shape)
+    places = np.unravel_index(elements % math.prod(shape), shape)
     best, least = everything, _work(cone_at(whole(shape)), len(elements))
     tile = max(shape[:-1]) // 2
     while tile >= 1:
