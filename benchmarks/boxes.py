@@ -1,6 +1,6 @@
 """Boxes of inputs: bounds of controllers and of problems other tools were measured on, confronted with executions.
 
-    uv run python -m benchmarks.boxes --shared ../shared [--points 1000000] [--splits 20000] [--only NAME ...]
+    uv run python -m benchmarks.boxes --shared ../shared [--points 1000000] [--splits 8000] [--only NAME ...]
                                       [--keep FOLDER] [--markdown docs/boxes.md]
 
 Each network is bounded by ``boundnet analyze`` in a process of its own, start-up included, with sums in document order, no
@@ -184,7 +184,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--points", type=int, default=1_000_000)
-    parser.add_argument("--splits", type=int, default=20_000)
+    parser.add_argument("--splits", type=int, default=8_000)
     parser.add_argument("--only", nargs="*", help="names of networks")
     parser.add_argument("--keep", type=Path, help="folder for bounds that are not measured again")
     parser.add_argument("--markdown", type=Path)

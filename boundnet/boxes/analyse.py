@@ -81,9 +81,9 @@ def _note(progress: Progress, n: int, count: int, share: float | None) -> Callab
     def note(splits: int, allowed: int | None, bound: float) -> None:
         text = f"{which}{splits + 1} pieces, outputs within {bound_text(bound)}"
         if allowed is None and share is not None:
-            progress(text, int(time.perf_counter() - started), int(share))
+            progress(f"{text}; seconds", int(time.perf_counter() - started), int(share))
         else:
-            progress(text, splits, splits if allowed is None else allowed)
+            progress(f"{text}; splits", splits, splits if allowed is None else allowed)
 
     return note
 

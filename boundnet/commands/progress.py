@@ -34,12 +34,12 @@ class Meter:
             self._bar.stop()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """``done`` of ``total`` samples are through ``stage``."""
+        """``done`` of ``total`` are through ``stage``: samples, or what the stage names."""
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=stage, completed=done, total=total)
         now = time.monotonic()
         if self._lines and now - self._last >= _EVERY and done < total:
-            print(f"boundnet: {stage}, {done} of {total} samples", file=sys.stderr, flush=True)
+            print(f"boundnet: {stage}: {done} of {total}", file=sys.stderr, flush=True)
             self._last = now
 
 

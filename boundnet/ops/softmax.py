@@ -17,7 +17,7 @@ from boundnet.maps import LinearMap, LowRank, Zero
 from boundnet.maps.low_rank import others
 from boundnet.ops.base import Local, Op, Shape, Tensor
 from boundnet.rounder import Rounder
-from boundnet.rounding import Array, Mask, up, up_float
+from boundnet.rounding import Array, Mask, raise_tiny, up, up_float
 from boundnet.softmax_bounds import curvature, enclose_box, q_bound, shares, shift_operands
 
 T = TypeVar("T", bound=np.generic)
@@ -77,9 +77,18 @@ class Softmax(_Normalized):
         return softmax_rule(rounder, self.axis, x, self.centre(x.centre), None)
 
     def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
-        # Row sums of |J| are 2 p (1 - p) <= 1/2.
-        widest = radii[0].max(axis=self.axis + 1, keepdims=True)
-        return np.asarray(np.broadcast_to(up(0.5 * np.minimum(widest, 2.0), 1), radii[0].shape))
+        """Between two points p_k changes by the mean of p_k (d_k - sum p_j d_j) on the way, |J| having row sums <= 1/2."""
+        e = _last(radii[0], self.axis)
+        p = enclose_box(_last(xs[0].centre, self.axis), _last(xs[0].radius, self.axis))
+        with np.errstate(invalid="ignore"):
+            weighed = raise_tiny(p.hi) * raise_tiny(e)
+            others = weighed.sum(axis=-1, keepdims=True) - weighed
+            # The difference of two sums of n terms is off by a little more than n roundings of the larger one.
+            others = others + weighed.sum(axis=-1, keepdims=True) * ((e.shape[-1] + 2) * 2.0**-52)
+            own = up(raise_tiny(p.hi) * raise_tiny(up(1.0 - p.lo, 1) * e + others), e.shape[-1] + 6)
+        own = np.where(np.isnan(own), np.inf, own)
+        widest = up(0.5 * np.minimum(e.max(axis=-1, keepdims=True), 2.0), 1)
+        return _back(np.minimum(own, widest), self.axis)
 
 
 def softmax_rule(rounder: Rounder, axis: int, x: Tensor, value: Array, present: Mask | None) -> Local:

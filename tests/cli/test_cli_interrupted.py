@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -148,3 +149,19 @@ def test_full_disk_for_temporary_files(model: Path, tiny_disk: Path, tmp_path: P
     assert "can't be written (No space left on device); set TMPDIR" in stderr
     assert [path.name for path in tiny_disk.iterdir()] == ["ballast"]
     assert not (tmp_path / "r.json").exists()
+
+
+def test_an_interrupted_subdivision_is_a_result(model: Path, tmp_path: Path) -> None:
+    """Ctrl-C ends the search; what is known by then is printed and written, and the result says so."""
+    process = start("analyze", model, "--box", 0, 1, "--splits", 10**8, "--json", tmp_path / "r.json")
+    assert process.stderr is not None
+    assert " pieces, outputs within " in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=LIMIT)
+    assert process.returncode == 1, stderr
+    assert "WARNING: box 0: interrupted at " in stdout
+    result = json.loads((tmp_path / "r.json").read_text())
+    box = result["samples"][0]["box"]
+    assert box["stopped"] == "interrupted"
+    assert box["pieces"] > 1
+    assert result["summary"]["max_absolute_bound"] <= box["whole_bound"]
