@@ -24,7 +24,7 @@ from boundnet.rounding import Array
 from boundnet.runs import Runner
 from boundnet.sketches import prove as module
 from boundnet.sketches.certify import Certificate
-from boundnet.sketches.claim import Claim
+from boundnet.sketches.claim import Claim, seed_of
 from boundnet.sketches.plan import Plan
 from boundnet.sketches.probes import Probes
 from boundnet.sketches.prove import Proof, prove
@@ -103,14 +103,15 @@ def test_every_try_has_coins_of_its_own_and_counts(times: int, monkeypatch: pyte
 
 
 def test_no_coins_are_shared_by_the_proofs_of_an_analysis() -> None:
-    claim, seen = Claim(), set()
-    for _ in range(50):
-        first = claim.next_seed(5)
-        assert first is not None
-        tried = {(first + attempt) % 2**64 for attempt in range(TRIES)}
-        assert not tried & seen
-        seen |= tried
-    assert Claim().next_seed(None) is None
+    seen: set[int] = set()
+    for index in range(30):
+        for run in (0, 1):
+            first = seed_of(2**64 - 5, index, run)
+            assert first is not None
+            tried = {(first + attempt) % 2**64 for attempt in range(TRIES)}
+            assert not tried & seen
+            seen |= tried
+    assert seed_of(None, 3, 1) is None
     assert SCREENING % 2 == 0
     assert ENOUGH.checking <= SCREENING
 
@@ -134,11 +135,12 @@ def test_the_whole_claim_is_below_its_probability(inputs: int) -> None:
 def test_a_runner_counts_both_runs() -> None:
     graph, x = random_network(6)
     runner = Runner(graph, BINARY32, "sketch", 3, 1)
-    runs = runner.sketch([x], set(graph.outputs))
+    claim = Claim()
+    runs = runner.sketch([x], set(graph.outputs), claim, 0)
     assert runs is not None
-    assert runner.claim.checks >= 8 * sum(len(s.shift) for s in runs.machine.sketches.values())
-    assert 0.0 < runner.claim.probability <= CLAIM
-    assert len(set(runner.claim.seeds)) == 2
+    assert claim.checks >= 8 * sum(len(s.shift) for s in runs.machine.sketches.values())
+    assert 0.0 < claim.probability <= CLAIM
+    assert len(set(claim.seeds)) == 2
 
 
 @pytest.mark.parametrize("number", [0, 1, *range(3, 12)])
