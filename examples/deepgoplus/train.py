@@ -1,9 +1,9 @@
-"""Train a small network of DeepGOPlus's architecture on synthetic sequences.
+"""Train a network of DeepGOPlus's architecture on synthetic sequences.
 
-    uv run python examples/deepgoplus/train.py [FOLDER]
+    uv run python examples/deepgoplus/train.py [--out FOLDER] [--length N --classes N --filters N --longest N ...]
 
 Writes ``deepgoplus_small.h5`` and ``sequences_test.npz`` (``letters``, ``labels``) into FOLDER, by default the folder of
-this file; both are shipped.  Takes a minute or two; needs TensorFlow.
+this file; both are shipped as the defaults make them.  Takes a minute or two; needs TensorFlow.
 
 The published network (Kulmanov & Hoehndorf, Bioinformatics 36(2), 2020) reads 2000 amino acids as one-hot vectors of 21; 16
 convolutions of 512 filters side by side, kernels of 8, 16, ..., 128, valid padding, no activation; each is max-pooled over
@@ -13,8 +13,8 @@ the whole length, flattened and concatenated to 8192 values; one dense sigmoid l
 
 from __future__ import annotations
 
+import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,6 @@ import numpy as np
 from sequences import LETTERS, motifs, one_hot, sequences
 
 SEED = 5
-LENGTH, CLASSES, FILTERS, KERNELS = 120, 12, 8, tuple(range(8, 65, 8))
 PUBLISHED: dict[str, Any] = {"length": 2000, "classes": 5220, "filters": 512, "kernels": tuple(range(8, 129, 8))}
 
 
@@ -45,19 +44,28 @@ def build(length: int, classes: int, filters: int, kernels: Sequence[int]) -> ke
 
 def main() -> None:
     """Train, report the share of labels that are right, save."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--length", type=int, default=120)
+    parser.add_argument("--classes", type=int, default=12)
+    parser.add_argument("--filters", type=int, default=8)
+    parser.add_argument("--longest", type=int, default=64, help="kernels are 8, 16, ... up to this [64]")
+    parser.add_argument("--sequences", type=int, default=6000, help="for training [6000]")
+    parser.add_argument("--tests", type=int, default=60, help="test sequences to keep [60]")
+    parser.add_argument("--epochs", type=int, default=14)
+    options = parser.parse_args()
     keras.utils.set_random_seed(SEED)
-    planted = motifs(CLASSES, SEED)
-    letters, labels = sequences(6000, LENGTH, planted, SEED)
-    test_letters, test_labels = sequences(60, LENGTH, planted, SEED + 1)
-    model = build(LENGTH, CLASSES, FILTERS, KERNELS)
+    planted = motifs(options.classes, SEED)
+    letters, labels = sequences(options.sequences, options.length, planted, SEED)
+    test_letters, test_labels = sequences(options.tests, options.length, planted, SEED + 1)
+    model = build(options.length, options.classes, options.filters, tuple(range(8, options.longest + 1, 8)))
     model.compile(keras.optimizers.Adam(3e-3), "binary_crossentropy", metrics=["binary_accuracy"])
-    model.fit(one_hot(letters).astype(np.float32), labels, batch_size=64, epochs=14, verbose=0)
+    model.fit(one_hot(letters).astype(np.float32), labels, batch_size=64, epochs=options.epochs, verbose=0)
     _, accuracy = model.evaluate(one_hot(test_letters).astype(np.float32), test_labels, verbose=0)
-    print(f"labels right on {len(test_letters)} test sequences: {accuracy:.3f}")
-    model.save(folder / "deepgoplus_small.h5", include_optimizer=False)
+    print(f"{model.count_params():,} parameters; labels right on {len(test_letters)} test sequences: {accuracy:.3f}")
+    model.save(options.out / "deepgoplus_small.h5", include_optimizer=False)
     test = {"letters": test_letters.astype(np.uint8), "labels": test_labels.astype(np.uint8)}
-    np.savez_compressed(folder / "sequences_test.npz", **test)
+    np.savez_compressed(options.out / "sequences_test.npz", **test)
 
 
 if __name__ == "__main__":

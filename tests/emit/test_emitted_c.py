@@ -13,6 +13,7 @@ from compiled_c import Compiled, SameChoices, emulate, needs_cc, rules
 from boundnet import ops
 from boundnet.frontends import load
 from boundnet.graph import LayerGraph
+from boundnet.mca.backend import Job, Sampling, backend
 from boundnet.mca.emit.network import EMITTERS
 
 pytestmark = needs_cc
@@ -37,9 +38,15 @@ class Mild(Draw):
 
 
 def agree(graph: LayerGraph, compiled: Compiled, inputs: list[np.ndarray]) -> None:
+    """The emulator, and the built-in engine with functions of its own: the C library's in binary64, rounded once."""
     expected = emulate(graph, SameChoices(compiled), inputs)
-    for name, value in compiled.run(inputs).items():
+    found = compiled.run(inputs)
+    for name, value in found.items():
         assert np.array_equal(value, expected[name], equal_nan=True), f"{name}: {graph.op(name).describe()}"
+    job = Job(graph, None, rules(compiled.emitted.real), (Sampling(1, "none"),))
+    (execution,) = backend("builtin").executions(job)
+    for name, values in execution.run(inputs, 0):
+        assert np.array_equal(values[0], found[name], equal_nan=True), f"engine, {name}: {graph.op(name).describe()}"
 
 
 def join(parts: list[tuple[str, ops.Op, list[tuple[int, ...]]]]) -> LayerGraph:

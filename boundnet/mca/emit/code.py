@@ -31,11 +31,9 @@ class Piece:
     scratch: int = 0
 
 
-CALLS = {
-    "exp": "exp", "expm1": "expm1", "log": "log", "log1p": "log1p", "tanh": "tanh", "erf": "erf", "sqrt": "sqrt",
-    "sigmoid": "network_sigmoid", "softplus": "network_softplus", "rsqrt": "network_rsqrt",
-}  # fmt: skip
-"""Elementary function -> its name in C, without the f of <math.h>'s float versions."""
+FUNCTIONS = ("exp", "expm1", "log", "log1p", "tanh", "erf", "sigmoid", "softplus", "rsqrt")
+CALLS = {"sqrt": "sqrt"} | {name: f"network_{name}" for name in FUNCTIONS}
+"""Elementary function -> its name in C, without the f of <math.h>'s float version of sqrt."""
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from boundnet.mca.emit.code import Piece, Real, Shape, size_of
+from boundnet.mca.emit.code import FUNCTIONS, Piece, Real, Shape, size_of
 
 STATIC = ("functions.c", "weights.c", "library.c", "npy.h", "npy.c", "main.c", "Makefile")
 """Files that are the same for every network."""
+_PROTOTYPES = "\n".join(f"real network_{name}(real x);" for name in FUNCTIONS)
 
 _ORDER = """\
 Order of the operations, which the rounding errors depend on:
@@ -112,10 +113,8 @@ extern const int network_outputs[NETWORK_OUTPUTS]; /* and outputs */
 /* network.c: computes every node from the inputs, which the caller has put into the work memory. */
 void network_compute(const real *weights, real *work);
 
-/* functions.c: elementary functions that <math.h> lacks. */
-real network_sigmoid(real x);
-real network_softplus(real x);
-real network_rsqrt(real x);
+/* functions.c: elementary functions, computed in double and rounded to real once. */
+{_PROTOTYPES}
 
 /* weights.c: reads weights.bin into new memory; NULL and a message if it is missing or not this network's. */
 real *network_read_weights(const char *path, char *message, size_t length);

@@ -194,21 +194,38 @@ def _row_mca(acc, x, w, products, r, q, z, s, scale):  # type: ignore[no-untyped
 
 
 @loop
-def _leaves(idx, value, base, weights, span, cin, offset, column):  # type: ignore[no-untyped-def]
-    """Input rows and weights of one output's leaves in document order; returns how many there are."""
-    n = 0
+def _leaves(idx, at, value, base, weights, span, cin, offset, column, blank):  # type: ignore[no-untyped-def]
+    """Input rows, places in document order and weights of one output's leaves; returns how many there are.
+
+    Left out: what meets the padding, which has no place either, and rows that are ``blank``, which keep theirs.
+    """
+    n, place = 0, 0
     for k in range(span[0], span[1]):
         start = base[k // cin]
         if start >= 0:
-            idx[n] = start + offset + k % cin
-            value[n] = weights[k, column]
-            n += 1
+            row = start + offset + k % cin
+            w = weights[k, column]
+            if not blank[row] or not np.isfinite(w):
+                idx[n], at[n], value[n] = row, place, w
+                n += 1
+            place += 1
     return n
 
 
 @loop
-def _leaf(mode, fused, products, k, acc, x, w, words, who, element, step, key, s, scale, keep):  # type: ignore[no-untyped-def]
-    """The accumulators of a block of lanes take their k-th leaf."""
+def _blank(x, lo, hi, blank):  # type: ignore[no-untyped-def]
+    """Which rows hold nothing but zeros in these lanes: adding their products changes nothing where that is exact."""
+    for row in range(x.shape[0]):
+        blank[row] = True
+        for i in range(lo, hi):
+            if x[row, i] != 0.0:
+                blank[row] = False
+                break
+
+
+@loop
+def _leaf(mode, fused, products, k, before, acc, x, w, words, who, element, step, key, s, scale, keep):  # type: ignore[no-untyped-def]
+    """The accumulators of a block of lanes take their k-th leaf; ``before`` is the place of the one before."""
     native = products and s.kind == 0  # no branch on the format in the loop
     a, b, c, d = words
     if fused:
@@ -226,7 +243,7 @@ def _leaf(mode, fused, products, k, acc, x, w, words, who, element, step, key, s
         _row_zero(acc, x, w, s)
     elif mode <= 4:
         # Two words a leaf: one counter serves two leaves.
-        if k % 2 == 0:
+        if before < 0 or k // 2 != before // 2:
             _fill(a, b, who, element, np.uint32(step + k // 2), key)
         r = a if k % 2 == 0 else b
         if mode == 3:
@@ -270,21 +287,29 @@ def inner(mode, fused, products, x, out, plan, span, bias, bias_at, draw, s, sca
     base, chosen, weights, cin, per = plan
     who, first, step, key = draw
     cout, lanes = weights.shape[2], x.shape[1]
+    # Adding zero is exact but in pb and mca, in rr with fewer bits than the accumulator has, and to a bias of -0.
+    exact = (mode <= STOCHASTIC or (mode == RR and s.drop >= 0 and keep >> np.uint64(s.drop) == 0)) and bias_at != 1
+    blank = np.zeros((-(-lanes // _BLOCK), x.shape[0]), np.bool_)
+    if exact:
+        for block in range(blank.shape[0]):
+            _blank(x, block * _BLOCK, min((block + 1) * _BLOCK, lanes), blank[block])
     for o in numba.prange(out.shape[0]):
         cell, column = o // cout, o % cout
-        idx = np.empty(span[1] - span[0], np.int64)
+        idx, at = np.empty(span[1] - span[0], np.int64), np.empty(span[1] - span[0], np.int64)
         value = np.empty(span[1] - span[0], np.float64)
-        n = _leaves(idx, value, base[cell], weights[chosen[cell]], span, cin, (column // per) * cin, column)
         element = np.uint32(first + o)
         buffer = np.empty((4, _BLOCK), np.uint64)
         for lo in range(0, lanes, _BLOCK):
             hi = min(lo + _BLOCK, lanes)
+            offset = (column // per) * cin
+            n = _leaves(idx, at, value, base[cell], weights[chosen[cell]], span, cin, offset, column, blank[lo // _BLOCK])
             acc, ids = out[o, lo:hi], who[lo:hi]
             words = (buffer[0], buffer[1], buffer[2], buffer[3])
             acc[:] = bias[o] if bias_at == 1 else 0.0
             for k in range(n):
-                row = x[idx[k], lo:hi]
-                _leaf(mode, fused, products, k, acc, row, value[k], words, ids, element, step, key, s, scale, keep)
+                row, before = x[idx[k], lo:hi], at[k - 1] if k > 0 else -1
+                _leaf(mode, fused, products, at[k], before, acc, row, value[k], words, ids, element, step, key, s, scale,
+                      keep)  # fmt: skip
             if bias_at == 2:
                 last = np.uint32(step + 2 * (span[1] - span[0]))
                 for i in range(hi - lo):

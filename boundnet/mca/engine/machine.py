@@ -2,7 +2,7 @@
 
 Values are float64 arrays (lanes, *shape) of numbers of the formats; literals are scalars.  What the Arithmetic leaves open
 is settled: document order, no fused operations unless asked for, bias last, gradual underflow.
-Elementary functions are binary64's, rounded once more; no noise touches them.
+Elementary functions are the C library's in binary64, rounded once more; no noise touches them.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from boundnet.arithmetic import Arithmetic
-from boundnet.elementary import VECTOR
 from boundnet.machines import errorfree
 from boundnet.maps import LinearMap
 from boundnet.mca.engine import kernels
 from boundnet.mca.engine.arrays import owned, threads
 from boundnet.mca.engine.gather import Gather, gather
+from boundnet.mca.engine.libm import LIBM
 from boundnet.mca.engine.scalars import Spec, spec
 from boundnet.mca.engine.settle import NATIVE
 from boundnet.philox import key_of
@@ -117,7 +117,7 @@ class EngineMachine:
         """Binary64's function rounded to the accumulator; a square root is correctly rounded."""
         a = self._full(a)
         with np.errstate(all="ignore"):
-            value = VECTOR[name](a)
+            value = LIBM[name](a)
             if name == "sqrt" and self._mode in (kernels.ODD, kernels.ZERO):
                 value = errorfree.to_odd(*errorfree.root(a))
         return self.store(self._rounded(value, self._accumulate))
