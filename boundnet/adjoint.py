@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from boundnet.forward import Trace
+from boundnet.norms import norm2
 from boundnet.ops.base import Local
+from boundnet.probabilistic.mixture import mixture
 from boundnet.rounding import Array, gamma, raise_tiny, up
 
 _LARGE = 1 << 20
@@ -50,6 +52,7 @@ def adjoint(trace: Trace, node: str, rows: Array) -> Adjoint:
     linearisation: dict[str, Array] = {}
     blank = np.zeros(rows.shape[:2])
     strips, shifts, shift_sizes = blank, blank, blank
+    squares: dict[str, tuple[Array, Array]] = {}
     terms = 2
     order = graph.topological()
     with np.errstate(all="ignore"):
@@ -62,6 +65,13 @@ def adjoint(trace: Trace, node: str, rows: Array) -> Adjoint:
                 rounding[name] = _weigh(row, trace.tensors[name].radius)
                 continue
             rounding[name] = _weigh(row, np.where(local.overflow, np.inf, local.rounding))
+            if local.deviation is not None and local.excess is not None:
+                squares[name] = _weigh2(row, local.deviation), _weigh(row, local.excess)
+            for linear, radius in local.shared:
+                # Its own float64 rounding: gamma |L| r, as for a deviation.
+                own = gamma(linear.fan_out + 2) * linear.absolute(radius)
+                reach = _weigh(linear.transpose(row), radius) + _weigh(row, np.broadcast_to(own, row.shape[1:]))
+                rounding[name] = up(rounding[name] + reach, 2)
             if name not in trace.slack:
                 trace.slack[name] = _slack(trace, name, local)
             missed = trace.slack[name]
@@ -80,8 +90,15 @@ def adjoint(trace: Trace, node: str, rows: Array) -> Adjoint:
                     continue  # no execution deviates there
                 back = linear.transpose(row)
                 pending[source] = pending[source] + back if source in pending else back
-        rest = up(sum(rounding.values(), blank) + strips + gamma(terms) * shift_sizes, 2 * len(order) + 6)
+        spread = blank
+        if squares:
+            found = mixture(trace.lam, *(np.stack([pair[i] for pair in squares.values()]) for i in range(2)))
+            spread = found.total
+        rest = up(sum(rounding.values(), spread) + strips + gamma(terms) * shift_sizes, 2 * len(order) + 6)
         rest = np.where(np.isnan(rest) | np.isnan(shifts), np.inf, rest)
+        if squares:
+            for name, part in zip(squares, found.parts, strict=True):
+                rounding[name] = rounding[name] + part
         shifts = np.where(np.isfinite(rest), shifts, 0.0)
         low, high = np.nextafter(shifts - rest, -np.inf), np.nextafter(shifts + rest, np.inf)
     return Adjoint(low, high, np.maximum(np.abs(low), np.abs(high)), rounding, linearisation)
@@ -108,6 +125,14 @@ def _weigh(row: Array, noise: Array) -> Array:
     size = raise_tiny(np.abs(row))
     total: Array = np.einsum("rnk,nk->rn", size.reshape(rows, samples, -1), flat)
     return up(np.where(np.isnan(total), np.inf, total), flat.shape[1] + 1)
+
+
+def _weigh2(row: Array, deviation: Array) -> Array:
+    """sqrt(sum (J deviation)**2) over all elements, rounded up: (R, N)."""
+    rows, samples = row.shape[:2]
+    flat = raise_tiny(np.ascontiguousarray(np.broadcast_to(deviation, row.shape[1:]))).reshape(samples, -1)
+    weighed = raise_tiny(np.abs(row)).reshape(rows, samples, -1) * flat
+    return norm2(np.where(np.isnan(weighed), np.inf, weighed) * (1.0 + 2.0**-50), axis=2)
 
 
 def curvature_share(source: Adjoint) -> Array:

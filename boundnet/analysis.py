@@ -13,16 +13,18 @@ from typing import Any, Literal
 import numpy as np
 
 from boundnet.arithmetic import Arithmetic
-from boundnet.assumptions import assumptions, boxes_line, coins_line
+from boundnet.assumptions import assumptions, boxes_line, chance_lines, coins_line
 from boundnet.boxes.analyse import analyse_boxes, box_warning
 from boundnet.boxes.given import choose_boxes, effort_of
 from boundnet.errors import InputError
 from boundnet.frontends import load
 from boundnet.graph import LayerGraph
+from boundnet.guarantee import DETERMINISTIC, Guarantee, as_likely, check_guarantee
 from boundnet.heads import Head, find_head
 from boundnet.inputs import DEFAULT_COUNT, check_inputs, random_inputs, take
 from boundnet.layers import LayerTable, describe_nodes
 from boundnet.presets import preset
+from boundnet.probabilistic.claim import describe, lambda_for
 from boundnet.results import (
     Analysis,
     DomainInfo,
@@ -47,6 +49,7 @@ def analyze(
     decision: str = "auto", box: tuple[Any, Any] | None = None, source: str | None = None, progress: Progress | None = None,
     coins: int | None = None, radius: float | None = None, inputs_exact: bool = False, splits: int | None = None,
     time_limit: float | None = None, executor: Submits | None = None, checkpoint: str | os.PathLike[str] | None = None,
+    guarantee: Literal["worst-case", "probabilistic"] = "worst-case", lam: float | None = None,
 ) -> Analysis:  # fmt: skip
     """Bound |computed - exact| of every output of ``model`` for every execution that conforms to ``arithmetic``.
 
@@ -73,6 +76,11 @@ def analyze(
             such as dask's ``client.get_executor()``.  For single inputs the result is the same to the last bit as without.
         checkpoint: file that keeps what is done, so that an interrupted analysis of single inputs goes on where it stopped;
             made if absent, refused if it belongs to another analysis.
+        guarantee: ``worst-case`` bounds every conforming execution; ``probabilistic`` takes rounding errors as
+            mean-independent (a theorem for stochastic rounding, a model to nearest): bounds grow with square roots and hold
+            with a stated probability (docs/probabilistic.md).
+        lam: lambda, how many times their 2-norm sums of roundings may reach under ``probabilistic``; None chooses the
+            smallest for a probability of 1e-9.
 
     Returns:
         The result; bounds are absolute, in the outputs' own unit.
@@ -87,6 +95,7 @@ def analyze(
     rules = preset(arithmetic) if isinstance(arithmetic, str) else arithmetic
     if domain not in ("auto", "interval", "affine", "sketch"):
         raise InputError(f"domain {domain!r}: use auto, interval, affine or sketch")
+    check_guarantee(guarantee, lam, box is not None)
     graph = load(model)
     timings = {"load": time.perf_counter() - started}
     heads = find_heads(graph, decision)
@@ -110,7 +119,9 @@ def analyze(
     values, info = choose_inputs(graph, inputs, samples, input_range, seed, source)
     if coins is not None and not 0 <= coins < 2**63:
         raise InputError(f"coins {coins}: give a seed in 0 .. 2**63 - 1")
-    job = Job(graph, rules, domain, tuple(heads), coins, len(values[0]))
+    if guarantee == "probabilistic":
+        lam = lambda_for(rules, graph, heads, len(values[0]), lam)
+    job = Job(graph, rules, domain, tuple(heads), coins, len(values[0]), lam)
     journal = nullcontext() if checkpoint is None else open_journal(checkpoint, job, values, versions())
     with journal as kept:
         bounded = bound_samples(job, values, progress, executor, kept)
@@ -122,11 +133,15 @@ def analyze(
         timings["reference"] = time.perf_counter() - before
     cast_inputs = any(not np.array_equal(rules.storage.round(x), x) for x in values)
     lines = assumptions(rules, casts=bounded.casts, inputs_cast=cast_inputs)
-    guarantee: tuple[str, float | None] = ("deterministic", None)
+    claim = DETERMINISTIC
     if bounded.claim.checks:
-        guarantee = ("sketch", bounded.claim.probability)
+        claim = Guarantee("sketch", bounded.claim.probability)
         lines = (*lines, coins_line(bounded.claim, coins))
-    return _assemble(graph, rules, found, bounded.table, heads, info, bounded.domain, lines, timings, started, guarantee)
+    if lam is not None:
+        claim = Guarantee.of(describe(rules, lam, graph, heads, len(values[0]), bounded.claim.probability))
+        lines = (*lines, *chance_lines(claim.chance))
+        found = [as_likely(sample) for sample in found]
+    return _assemble(graph, rules, found, bounded.table, heads, info, bounded.domain, lines, timings, started, claim)
 
 
 def find_heads(graph: LayerGraph, decision: str) -> list[Head]:
@@ -181,7 +196,7 @@ def _with_reference(
 def _assemble(
     graph: LayerGraph, rules: Arithmetic, found: list[Sample], table: LayerTable, heads: list[Head], info: InputInfo,
     domain: DomainInfo, lines: tuple[str, ...], timings: dict[str, float], started: float,
-    guarantee: tuple[str, float | None] = ("deterministic", None),
+    guarantee: Guarantee = DETERMINISTIC,
 ) -> Analysis:  # fmt: skip
     layers = table.rows()
     summary = _summary(found, heads, rules)
@@ -195,17 +210,18 @@ def _assemble(
     if overflowing:
         warnings.append(f"may overflow in {rules.accumulate.name}/{rules.storage.name}: {', '.join(overflowing)}")
     warnings += [line for line in map(box_warning, found) if line]
-    tied = sum(1 for s in found if s.decision and s.decision.proved and s.decision.probabilities_separated is False)
+    tied = sum(1 for s in found if s.decision and s.decision.holds and s.decision.probabilities_separated is False)
     if tied:
+        word = "proved" if guarantee.chance is None else "likely"
         warnings.append(
-            f"{tied} proved decisions are proved on the logits; their computed probabilities may saturate to a tie"
+            f"{tied} {word} decisions are {word} on the logits; their computed probabilities may saturate to a tie"
         )
     model = ModelInfo(graph.name, graph.metadata.get("path"), graph.metadata.get("sha256"), graph.parameters, graph.metadata)
     timings["total"] = time.perf_counter() - started
     return Analysis(
-        model, rules.describe(), guarantee[0], lines, tuple(warnings), info, domain, tuple(found), layers, summary,
-        timings, verdict(summary, layers, found, info, rules), versions(), nodes=describe_nodes(graph),
-        failure_probability=guarantee[1],
+        model, rules.describe(), guarantee.name, lines, tuple(warnings), info, domain, tuple(found), layers, summary,
+        timings, verdict(summary, layers, found, info, rules, guarantee), versions(), nodes=describe_nodes(graph),
+        failure_probability=guarantee.probability, chance=guarantee.chance,
     )  # fmt: skip
 
 
@@ -219,7 +235,7 @@ def _summary(found: list[Sample], heads: list[Head], rules: Arithmetic) -> Summa
     return Summary(
         largest, largest / u if u else None, float(np.median(bounds)) if bounds else 0.0,
         max(logit) if logit else None, float(np.median(logit)) if logit else None,
-        sum(1 for d in decisions if d.proved), len(decisions), rule,
+        sum(1 for d in decisions if d.proved), len(decisions), rule, sum(1 for d in decisions if d.likely),
     )  # fmt: skip
 
 

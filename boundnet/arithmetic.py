@@ -164,6 +164,17 @@ class Arithmetic:
         error = np.maximum(error, self.absolute(fmt))
         return np.where(magnitude == 0.0, 0.0, np.where(np.isnan(error), np.inf, error))
 
+    def half_range(self, magnitude: Array, fmt: Format) -> Array:
+        """Half the length of the interval that holds fl(t) - t once t, |t| <= ``magnitude``, is known: u * ufp(t).
+
+        To nearest it is the largest error.  Stochastic rounding chooses between neighbours 2u * ufp(t) apart, with an error
+        of mean zero: half that range is what the inequalities of Hoeffding and Azuma depend on, not its size.  What a format
+        without subnormals loses below its normal range is not in it.
+        """
+        spacing = np.zeros(np.shape(magnitude)) if fmt.is_fixed else fmt.unit_roundoff * ufp(magnitude)
+        found = np.maximum(spacing, max(fmt.smallest_subnormal / 2.0, 2.0**-1074))
+        return np.where(magnitude == 0.0, 0.0, np.where(np.isnan(magnitude), np.inf, found))
+
     @property
     def exact_stays(self) -> bool:
         """Whether an operation is exact wherever the accumulator holds its exact result (flushing apart)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from boundnet.arithmetic import Arithmetic
+from boundnet.probabilistic.info import ChanceInfo
 from boundnet.sketches.claim import Claim
 
 _ORDERS = {
@@ -18,7 +19,7 @@ _FMA = {
 }
 _ROUNDING = {
     "nearest": "operations round to nearest",
-    "stochastic": "operations round up or down at random; the bound holds whatever the draw",
+    "stochastic": "operations round up or down at random; a worst-case bound holds whatever the draw",
     "toward_zero": "operations round toward zero",
     "any": "operations round in any direction",
 }
@@ -81,4 +82,27 @@ def coins_line(claim: Claim, seed: int | None) -> str:
     return (
         f"radii were checked with the analyzer's own random coins (Cauchy sketches; rounding errors stay worst-case): wrong "
         f"with probability at most {claim.probability:.1e}; coins {from_where}"
+    )
+
+
+def chance_lines(chance: ChanceInfo | None) -> tuple[str, ...]:
+    """What a probabilistic guarantee rests on beside the machine."""
+    if chance is None:
+        return ()
+    if chance.model == "theorem":
+        model = (
+            "every rounding is stochastic, unbiased and with random bits of its own: then each rounding error has mean zero "
+            "given all that was before, and the probability is a theorem (Connolly, Higham & Mary 2021)"
+        )
+    else:
+        model = (
+            "a model, not a fact: each rounding error to nearest has mean zero given all that was before (Higham & Mary "
+            "2019); data that repeat or are exact in few bits can break it"
+        )
+    return (
+        model,
+        f"likely, not proved: {chance.statements:,} sums of rounding errors stay within lambda = {chance.lam:g} times their "
+        f"2-norm, all of them with probability at least 1 - {chance.rounding_probability:.1e} over one execution an input",
+        "every element is computed by roundings of its own; what weights alone give (the scale of a batch normalisation) is "
+        "computed once, or alike for all elements; errors of functions, flushing and casts of weights stay worst-case",
     )

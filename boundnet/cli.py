@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from boundnet.commands.box_option import TakesBoxes
-from boundnet.commands.choices import Bias, CType, Domain, Engine, Fma, Rounding, Rule, Subnormals, YesNo
+from boundnet.commands.choices import Bias, CType, Domain, Engine, Fma, Promise, Rounding, Rule, Subnormals, YesNo
 from boundnet.commands.session import INTERRUPTED, session
 
 app = typer.Typer(
@@ -94,6 +94,11 @@ def analyze(
     domain: Annotated[Domain, _option("--domain", "Abstract domain [auto].")] = Domain.auto,
     coins: Annotated[int | None, _option(
         "--coins", "Seed of the sketches' proving coins, to repeat a run [from the system].", "N")] = None,
+    guarantee: Annotated[Promise, _option(
+        "--guarantee", "Bound every execution, or take rounding errors as mean-independent: likely, with its probability "
+        "[worst-case].")] = Promise.worst,
+    lam: Annotated[float | None, _option(
+        "--lambda", "With --guarantee probabilistic: bounds are L times a 2-norm [for a probability of 1e-9].", "L")] = None,
     decision: Annotated[Rule, _option("--decision", "What the outputs decide [auto: by the last layer].")] = Rule.auto,
     mca: Annotated[int | None, _option(
         "--mca", "Also run every input N times with random rounding (built-in engine) and compare.", "N")] = None,
@@ -110,7 +115,7 @@ def analyze(
     """Bound the rounding errors of MODEL for given inputs, or for all inputs of a box.
 
     The first line printed is the verdict. Exit code: 0 all predictions proved (or none to prove and every bound finite),
-    1 not proved, 2 wrong use or input, 3 an execution left its bound (--mca), 4 internal error.
+    1 not proved (likely is not proved), 2 wrong use or input, 3 an execution left its bound (--mca), 4 internal error.
     """
     with session():
         from boundnet.commands.analyze import run
@@ -126,7 +131,8 @@ def analyze(
         code = run(Request(
             model, inputs or (), input_shape or (), resize, scale, offset, samples, input_range, seed, options, domain.value,
             decision.value, _value(reference), files, quiet, coins, mca, jobs, checkpoint, box=box or (), radius=radius,
-            inputs_exact=_value(inputs_exact), splits=splits, time_limit=time_limit,
+            inputs_exact=_value(inputs_exact), splits=splits, time_limit=time_limit, guarantee=guarantee.value,
+            lam=lam,
         ))  # fmt: skip
     raise typer.Exit(code)
 

@@ -11,6 +11,7 @@ from boundnet.domains.base import Domain
 from boundnet.graph import LayerGraph
 from boundnet.maps import LinearMap
 from boundnet.ops.base import Local, Tensor
+from boundnet.probabilistic.chance import Chance
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array, up
 from boundnet.sketches.sketched import Sketched
@@ -20,7 +21,8 @@ from boundnet.sketches.sketched import Sketched
 class Trace:
     """What a forward pass knows: a tensor for every node, a local form for every op, and of some nodes the probes.
 
-    ``slack`` keeps what :mod:`boundnet.adjoint` adds to each op for its own rounding, the same for all rows.
+    ``slack`` keeps what :mod:`boundnet.adjoint` adds to each op for its own rounding, the same for all rows.  ``lam``: how
+    many times the 2-norm of their half-ranges mean-independent roundings may reach, 0 where all are worst cases.
     """
 
     graph: LayerGraph
@@ -29,6 +31,7 @@ class Trace:
     overflow: dict[str, bool] = field(default_factory=dict)
     sketches: dict[str, Sketched] = field(default_factory=dict)
     slack: dict[str, Array] = field(default_factory=dict)
+    lam: float = 0.0
 
     @property
     def samples(self) -> int:
@@ -42,6 +45,7 @@ Tick = Callable[[str], None]
 def forward(
     graph: LayerGraph, inputs: Sequence[Array], rounder: Rounder, domain: Domain,
     input_radii: Sequence[Array] | None = None, tick: Tick | None = None, stored: Sequence[Array] | None = None,
+    chance: Chance | None = None,
 ) -> Trace:  # fmt: skip
     """Propagate ``inputs`` through ``graph``.
 
@@ -52,12 +56,13 @@ def forward(
         input_radii: radius of each input about its centre, for boxes; storing the input comes on top.
         tick: called with each node's name, for progress.
         stored: what storing each input may change, by default what the Arithmetic says.
+        chance: for the probabilistic guarantee; ``domain`` must have been made with its lambda.
     """
     tensors: dict[str, Tensor] = {}
     local_forms: dict[str, Local] = {}
     overflow: dict[str, bool] = {}
     entering = dict(zip(graph.inputs, range(len(inputs)), strict=True))
-    trace = Trace(graph, tensors, local_forms, overflow)
+    trace = Trace(graph, tensors, local_forms, overflow, lam=0.0 if chance is None else chance.lam)
     begin = getattr(domain, "begin", None)
     if begin is not None:
         begin(trace)
@@ -82,6 +87,8 @@ def forward(
             op = graph.op(name)
             centre = op.centre(*(x.centre for x in xs))
             local = op.local(rounder, *xs)
+            if chance is not None:
+                local = chance.parted(op, local, xs)
             radius = domain.push(name, sources, local, centre)
             radius = np.where(np.isfinite(centre), radius, np.inf)
             tensors[name] = Tensor(centre, radius, local.zero, _spread(domain, name))

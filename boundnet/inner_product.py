@@ -16,7 +16,7 @@ from boundnet.rounding import Array, up
 from boundnet.running_bound import running_bounds
 from boundnet.sums import Sum
 
-__all__ = ["Sum", "SumError", "sum_error"]
+__all__ = ["Sum", "SumError", "absolute_terms", "sum_error"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def sum_error(terms: Sum, arithmetic: Arithmetic, value: Array, spread: Array, s
     if bias is not None and terms.bias_noise is not None:
         bias = up(bias + terms.bias_noise, 1)
     leaves = terms.leaves
-    absolute = _absolute_terms(terms, arithmetic, leaves, largest_input)
+    absolute = absolute_terms(terms, arithmetic, leaves, largest_input)
     running = running_bounds(terms, arithmetic) if arithmetic.order.kind != "any" else None
     rounded = _rounded_products(terms, arithmetic, products)
 
@@ -91,7 +91,7 @@ def sum_error(terms: Sum, arithmetic: Arithmetic, value: Array, spread: Array, s
     return SumError(worst, accumulated, np.maximum(reached, up(own_magnitude + worst, 1)))
 
 
-def _absolute_terms(terms: Sum, arithmetic: Arithmetic, leaves: Array, largest_input: Array) -> Array:
+def absolute_terms(terms: Sum, arithmetic: Arithmetic, leaves: Array, largest_input: Array) -> Array:
     """H: underflow of every product, flushing of every result and operand."""
     fmt = arithmetic.accumulate
     per_product = arithmetic.absolute(fmt) if terms.products else 0.0

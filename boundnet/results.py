@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
+from boundnet.plain import plain
 from boundnet.rounding import Array
 
 SCHEMA_VERSION = "1.1"
@@ -84,6 +83,7 @@ class Decision:
         margin_bound: bound of |computed - exact| of that difference.
         proved: the exact network and every conforming execution choose ``class_index``.
         probabilities_separated: the computed probabilities differ too; None where there are none.
+        likely: the same as ``proved`` with the probability of a probabilistic result, which proves nothing.
     """
 
     class_index: int
@@ -92,6 +92,12 @@ class Decision:
     margin_bound: float
     proved: bool
     probabilities_separated: bool | None = None
+    likely: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether rounding keeps the class, in the sense of the result's guarantee."""
+        return self.proved or self.likely
 
 
 @dataclass(frozen=True)
@@ -212,6 +218,31 @@ class Summary:
     proved: int
     total: int
     decision_rule: str
+    likely: int = 0
+
+    @property
+    def holding(self) -> int:
+        """How many decisions hold in the sense of the result's guarantee."""
+        return self.proved + self.likely
+
+
+@dataclass(frozen=True)
+class ChanceInfo:
+    """What a probabilistic result rests on (docs/probabilistic.md).
+
+    Attributes:
+        lam: how many times the 2-norm of their half-ranges sums of roundings stay within (JSON key ``lambda``).
+        model: ``theorem`` for stochastic rounding, ``model`` where mean independence of roundings is assumed.
+        statements: how many such sums the claim is about.
+        rounding_probability: bound of the probability that any of them is larger, over one execution for each input.
+        coins_probability: bound of the probability that the analyzer's own coins deceived it.
+    """
+
+    lam: float
+    model: str
+    statements: int
+    rounding_probability: float
+    coins_probability: float
 
 
 @dataclass(frozen=True)
@@ -230,8 +261,9 @@ class Analysis:
     Attributes:
         command: the command line that made it, empty where there was none.
         nodes: the network that was analysed, each node after its inputs; empty in results older than schema 1.1.
-        failure_probability: the claim may fail with at most this probability over the analyzer's own coins; None for a
-            guarantee that knows no such coins.
+        failure_probability: the claim may fail with at most this probability, over the analyzer's own coins and, for a
+            probabilistic guarantee, over the execution's roundings; None for a guarantee without any.
+        chance: what a probabilistic guarantee rests on, None for others.
     """
 
     model: ModelInfo
@@ -250,14 +282,22 @@ class Analysis:
     command: tuple[str, ...] = ()
     nodes: tuple[Node, ...] = ()
     failure_probability: float | None = None
+    chance: ChanceInfo | None = None
     schema_version: str = SCHEMA_VERSION
 
     @property
     def proved(self) -> bool:
         """Whether every decision is proved; True where there is none to prove and every bound is finite."""
+        if self.chance is not None:
+            return False
         if self.summary.total:
             return self.summary.proved == self.summary.total
         return math.isfinite(self.summary.max_absolute_bound)
+
+    @property
+    def holds(self) -> bool:
+        """As :attr:`proved`, in the sense of the result's guarantee: a probabilistic one makes decisions likely."""
+        return self.proved or (self.summary.likely > 0 and self.summary.holding == self.summary.total)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, dicts, numbers and strings; non-finite numbers become "inf", "-inf" and "nan"."""
@@ -268,26 +308,3 @@ class Analysis:
     def to_json(self) -> str:
         """Strict JSON text of :meth:`to_dict`."""
         return json.dumps(self.to_dict(), indent=1, allow_nan=False)
-
-
-_RENAMED = {"class_index": "class"}
-
-
-def plain(value: Any) -> Any:
-    """Results as plain lists, dicts, numbers and strings; non-finite numbers become "inf", "-inf" and "nan"."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {_RENAMED.get(f.name, f.name): plain(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, int | np.integer):
-        return int(value)
-    if isinstance(value, float | np.floating):
-        number = float(value)
-        return number if math.isfinite(number) else str(number)
-    return value

@@ -12,13 +12,12 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 from boundnet.errors import InputError
+from boundnet.plain import RENAMED
 from boundnet.results import SCHEMA_VERSION, Analysis
 from boundnet.rounding import Array
 
 SCHEMA = Path(__file__).parent / "schema" / "analysis-1.1.json"
 """JSON Schema (2020-12) of results."""
-
-_RENAMED = {"class_index": "class"}
 
 
 def from_json(text: str) -> Analysis:
@@ -55,7 +54,7 @@ def build(kind: Any, data: Any, where: str) -> Any:
     hints = get_type_hints(kind)
     values = {}
     for item in fields(kind):
-        key = _RENAMED.get(item.name, item.name)
+        key = RENAMED.get(item.name, item.name)
         if key in data:
             values[item.name] = _read(hints[item.name], data[key], f"{where}.{key}")
         elif item.default is MISSING and item.default_factory is MISSING:

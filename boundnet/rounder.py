@@ -93,7 +93,7 @@ class Rounder:
         own = sum_error(at_centre, OWN, centre, np.abs(centre) * 2.0**-50 + 2.0**-1060).error
         if self.arithmetic is None:
             return own, np.zeros(own.shape, dtype=np.bool_)
-        noise = self._kernel_noise(linear) if products else None
+        noise = self.kernel_noise(linear) if products else None
         bias_noise = None if bias is None else self.stored_error(bias)
         terms = Sum(linear, x.centre, x.radius, x.nonzero, bias, products, noise, bias_noise)
         cast = np.zeros(()) if bias_noise is None else bias_noise
@@ -136,25 +136,34 @@ class Rounder:
         if self.arithmetic is None:
             return up(error / count + own, 2)
         rules = self.arithmetic
-        quotient = up((reached + error) / count, 2)
-        one = up(1.0 / count, 1)
-        literal = self.stored_error(count)
-        astray = up(literal / np.maximum(count - literal, 0.5), 2)  # relative error of the quotient due to that
-        formats = (rules.accumulate, rules.storage) if rules.widens else (rules.accumulate,)
-        kept = (literal == 0.0) & np.logical_and.reduce([(f.round(one) == one) & (one * count == 1.0) for f in formats])
-        kept &= (one >= 2.0 * rules.accumulate.smallest_normal) | (rules.flush() == 0.0)
-        kept &= rules.exact_stays
-        near = up(one * (1.0 + astray), 1)
-        rounding = rules.operation(near) + sum(rules.one_rounding(near, f) for f in formats[1:])
-        reciprocal = np.where(kept, 0.0, up(one * astray + rounding + 2.0 * rules.flush(), 5))
-        slip = up(np.maximum(quotient * astray, (reached + error) * reciprocal), 2)
+        quotient, slip = self.literal_slip(error, count, reached)
         flush = 3.0 * rules.flush()
         rounded = rules.one_operation(up(quotient + slip, 1))
         total = up(error / count + slip + rounded + own + flush, 6)
         stored = rules.store(quotient, up(error / count + own + rules.flush(), 4))
         return np.where((count == 1.0) & rules.exact_stays, stored, total)
 
-    def _kernel_noise(self, linear: LinearMap) -> LinearMap | None:
+    def literal_slip(self, error: Array, count: Array, reached: Array) -> tuple[Array, Array]:
+        """(bound of the quotient, what rounding the literal or its reciprocal moves it by): see :meth:`divided`."""
+        rules = self.arithmetic
+        assert rules is not None
+        quotient = up((reached + error) / count, 2)
+        one = up(1.0 / count, 1)
+        literal = self.stored_error(count)
+        astray = up(literal / np.maximum(count - literal, 0.5), 2)  # relative error of the quotient due to that
+        formats = (rules.accumulate, rules.storage) if rules.widens else (rules.accumulate,)
+        # The reciprocal of a power of two is exact where it can be held.
+        inverse = 1.0 / count
+        kept = (literal == 0.0) & (np.frexp(count)[0] == 0.5)
+        kept &= np.logical_and.reduce([f.round(inverse) == inverse for f in formats])
+        kept &= (one >= 2.0 * rules.accumulate.smallest_normal) | (rules.flush() == 0.0)
+        kept &= rules.exact_stays
+        near = up(one * (1.0 + astray), 1)
+        rounding = rules.operation(near) + sum(rules.one_rounding(near, f) for f in formats[1:])
+        reciprocal = np.where(kept, 0.0, up(one * astray + rounding + 2.0 * rules.flush(), 5))
+        return quotient, up(np.maximum(quotient * astray, (reached + error) * reciprocal), 2)
+
+    def kernel_noise(self, linear: LinearMap) -> LinearMap | None:
         """|L| of what storing the weights may change, None where every weight is representable."""
         key = id(linear)
         if key not in self._cast_noise:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from boundnet.arithmetic import Arithmetic
-from boundnet.domains import AffineDomain, IntervalDomain
+from boundnet.domains import AffineDomain, Domain, IntervalDomain
 from boundnet.domains.affine import TooManySymbols
 from boundnet.forward import Tick, Trace, forward
 from boundnet.graph import LayerGraph
+from boundnet.probabilistic.chance import Chance
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array
 from boundnet.sketches.claim import Claim, seed_of
@@ -54,16 +55,19 @@ class Runner:
         seed: of the sketches' proving coins; None draws them from the operating system.
         inputs: how many inputs the claim will cover.
         effort: factor on the work that sketches may spend on open decisions.
+        chance: for the probabilistic guarantee, None where roundings are worst cases.
     """
 
     def __init__(
         self, graph: LayerGraph, arithmetic: Arithmetic, domain: str = "auto", seed: int | None = None, inputs: int = 1,
-        effort: float = 1.0,
+        effort: float = 1.0, chance: Chance | None = None,
     ) -> None:  # fmt: skip
         self.graph = graph
         self.arithmetic = arithmetic
         self.requested = domain
         self.effort = effort
+        self.chance = chance
+        self._lam = 0.0 if chance is None else chance.lam
         self._seed, self._inputs = seed, inputs
         self._settings: Settings | None = None
         self._consumers = {name: graph.consumers(name) for name in graph.topological()}
@@ -81,7 +85,7 @@ class Runner:
     def intervals(self, inputs: Sequence[Array], tick: Tick | None = None) -> Runs:
         """Both traces for a chunk, radii by intervals: (N, *shape) float64 arrays, one for each Input node."""
         return Runs(
-            forward(self.cast_graph, self._cast(inputs), self._machine, IntervalDomain(), tick=tick),
+            self._forward(inputs, IntervalDomain(self._lam), tick),
             forward(self.graph, inputs, self._exact, IntervalDomain(), tick=tick),
         )
 
@@ -93,15 +97,17 @@ class Runner:
         limit = AUTO_LIMIT if self.requested == "auto" else EXPLICIT_LIMIT
         precise = self.arithmetic.storage.precision > 40
 
-        def domain() -> AffineDomain:
-            return AffineDomain(self._consumers, limit)
-
         try:
-            machine = forward(self.cast_graph, self._cast(inputs), self._machine, domain(), tick=tick)
-            exact = forward(self.graph, inputs, self._exact, domain() if precise else IntervalDomain(), tick=tick)
+            machine = self._forward(inputs, AffineDomain(self._consumers, limit, self._lam), tick)
+            domain = AffineDomain(self._consumers, limit) if precise else IntervalDomain()
+            exact = forward(self.graph, inputs, self._exact, domain, tick=tick)
         except TooManySymbols:
             return None
         return Runs(machine, exact)
+
+    def _forward(self, inputs: Sequence[Array], domain: Domain, tick: Tick | None) -> Trace:
+        """The machine's run."""
+        return forward(self.cast_graph, self._cast(inputs), self._machine, domain, tick=tick, chance=self.chance)
 
     def together(self) -> int:
         """How many samples a sketch takes at once: several where there are many nodes and each is little work."""
@@ -128,12 +134,15 @@ class Runner:
         alone = len(inputs[0]) == 1
         wanted, run = (wanted, 0) if alone else ((), 2)
         if self._settings is None:
-            self._settings = settings_for(self.graph, self._inputs, self.arithmetic.accumulate.precision > 40)
+            precise = self.arithmetic.accumulate.precision > 40
+            self._settings = settings_for(self.graph, self._inputs, precise, twice=self.chance is not None)
         settings = replace(self._settings, chunk=max(4, self._settings.chunk // len(inputs[0]) // 2 * 2))
         cast = self._cast(inputs)
         budget = ROW_WORK * self.effort
         seed = seed_of(self._seed, index, run)
-        machine = prove(self.cast_graph, cast, self._machine, settings, wanted, budget, seed, note=note)
+        machine = prove(
+            self.cast_graph, cast, self._machine, settings, wanted, budget, seed, note=note, chance=self.chance
+        )  # fmt: skip
         claim.add(machine, settings)
         if machine.trace is None:
             return None

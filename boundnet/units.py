@@ -15,6 +15,7 @@ from boundnet.arithmetic import Arithmetic
 from boundnet.graph import LayerGraph
 from boundnet.heads import Head
 from boundnet.layers import LayerTable, Tallies
+from boundnet.probabilistic.chance import Chance
 from boundnet.readings import results_of
 from boundnet.results import Sample
 from boundnet.rounding import Array
@@ -69,6 +70,7 @@ class Job:
         domain: ``auto``, ``interval``, ``affine`` or ``sketch``.
         coins: seed of the sketches' proving coins, None for the operating system's.
         count: how many inputs there are.
+        lam: of the probabilistic guarantee, None where roundings are worst cases.
     """
 
     graph: LayerGraph
@@ -77,6 +79,7 @@ class Job:
     heads: tuple[Head, ...]
     coins: int | None
     count: int
+    lam: float | None = None
 
 
 class Bounder:
@@ -84,7 +87,8 @@ class Bounder:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.runner = Runner(job.graph, job.arithmetic, job.domain, job.coins, job.count)
+        chance = None if job.lam is None else Chance.of(job.arithmetic, job.lam)
+        self.runner = Runner(job.graph, job.arithmetic, job.domain, job.coins, job.count, chance=chance)
         self._wanted = {head.output for head in job.heads}
         self._wanted |= {head.logits for head in job.heads if head.logits is not None}
         self._single = job.domain in ("affine", "sketch") or (job.domain == "auto" and self.runner.deep)

@@ -10,37 +10,62 @@ import numpy as np
 
 from boundnet.arithmetic import Arithmetic
 from boundnet.figures import bound_text, count_text, floor_text, share_text
+from boundnet.guarantee import DETERMINISTIC, Guarantee
 from boundnet.results import InputInfo, Layer, Sample, Summary
 
 
 def verdict(
-    summary: Summary, layers: Sequence[Layer], samples: Sequence[Sample], inputs: InputInfo, arithmetic: Arithmetic
-) -> str:
+    summary: Summary, layers: Sequence[Layer], samples: Sequence[Sample], inputs: InputInfo, arithmetic: Arithmetic,
+    guarantee: Guarantee = DETERMINISTIC,
+) -> str:  # fmt: skip
     """First line of every report."""
     what = _inputs(inputs)
     size = _size(summary.max_absolute_bound, samples, inputs.box)
-    if summary.total and summary.proved == summary.total:
+    likely = guarantee.chance is not None
+    if summary.total and summary.holding == summary.total:
         which = ("anywhere in" if inputs.box else "of") + (" the" if inputs.count == 1 else " any of")
-        head = f"PROVED: rounding in {arithmetic.name} can't change the class {which} {what}"
-        return f"{head}; {size}." if math.isfinite(summary.max_absolute_bound) else f"{head}; but {_where_lost(layers)}."
+        changes = "is unlikely to change" if likely else "can't change"
+        head = f"{'LIKELY' if likely else 'PROVED'}: rounding in {arithmetic.name} {changes} the class {which} {what}"
+        odds = f"{_odds(guarantee)}; " if likely else ""
+        return (
+            f"{head}; {odds}{size}." if math.isfinite(summary.max_absolute_bound) else f"{head}; but {_where_lost(layers)}."
+        )
+    remains = _remains(arithmetic, inputs, likely)
     if not math.isfinite(summary.max_absolute_bound):
         lost = sum(not _finite(sample) for sample in samples)
-        still = f"; class proved for {summary.proved} of {summary.total}" if summary.total else ""
+        still = f"; class {_word(likely)} for {summary.holding} of {summary.total}" if summary.total else ""
         which = f"the {what}" if inputs.box and inputs.count == 1 else f"{lost} of {what}"
         head = f"NO BOUND for {which} in {arithmetic.name}: {_where_lost(layers)}{still}"
-        return f"{head}. {_remedies(arithmetic, True)}"
+        return f"{head}. {_remedies(arithmetic, True)} {remains}".rstrip()
     vague = certain_digits(samples) == 0
     if not summary.total:
+        how = f" ({_odds(guarantee)})" if likely else ""
         which = f"every input of the {what}" if inputs.box and inputs.count == 1 else what
-        head = f"BOUNDED: {which} in {arithmetic.name}, {size}; no decision to prove"
-        return f"{head}. {_cause(layers, vague)} {_remedies(arithmetic)}" if vague else f"{head}."
+        head = f"BOUNDED: {which} in {arithmetic.name}, {size}{how}; no decision to prove"
+        return f"{head}. {_cause(layers, vague)} {_remedies(arithmetic)} {remains}".rstrip() if vague else f"{head}."
     if inputs.box:
         return f"NOT PROVED: {_share(samples)} in {arithmetic.name}; {size}. {_remedies(arithmetic)}"
-    rest = "the rest" if summary.proved else "it" if inputs.count == 1 else "they"
-    return (
-        f"NOT PROVED: class proved for {summary.proved} of {what} in {arithmetic.name}, {rest} may or may not change; "
-        f"{size}. {_cause(layers, vague)} {_remedies(arithmetic)}"
+    rest = "the rest" if summary.holding else "it" if inputs.count == 1 else "they"
+    if likely:
+        kept = f"rounding likely keeps the class for {summary.holding} of {what} in {arithmetic.name} ({_odds(guarantee)})"
+        head = f"NOT ALL LIKELY: {kept}, {rest} may or may not change"
+    else:
+        head = f"NOT PROVED: class proved for {summary.proved} of {what} in {arithmetic.name}, {rest} may or may not change"
+    return f"{head}; {size}. {_cause(layers, vague)} {_remedies(arithmetic)} {remains}".rstrip()
+
+
+def _word(likely: bool) -> str:
+    return "likely unchanged" if likely else "proved"
+
+
+def _odds(guarantee: Guarantee) -> str:
+    """With what probability a probabilistic claim fails, and whether that is a theorem."""
+    assert guarantee.chance is not None
+    assert guarantee.probability is not None
+    basis = (
+        "a theorem for stochastic rounding" if guarantee.chance.model == "theorem" else "under a model of rounding errors"
     )
+    return f"fails with probability at most {bound_text(guarantee.probability, 2)}, {basis}"
 
 
 def certain_digits(samples: Sequence[Sample]) -> int | None:
@@ -110,7 +135,7 @@ def _cause(layers: Sequence[Layer], vague: bool) -> str:
     if vague:
         for layer in layers:
             if layer.absolute_bound > 0.5 * max(abs(layer.low), abs(layer.high)):
-                return f"The error bound outgrows the values at layer {layer.name!r}."
+                return f"The bound says nothing from layer {layer.name!r} on, where it outgrows the values."
     worst = max(layers, key=lambda layer: layer.error_share, default=None)
     if worst is None or not worst.error_share > 0:
         return "Margins are too small for these bounds."
@@ -130,6 +155,17 @@ def _remedies(arithmetic: Arithmetic, overflow: bool = False) -> str:
         return "Nothing in this arithmetic is left to assume."
     listed = ", ".join(known[:-1]) + (" or " if len(known) > 1 else "") + known[-1]
     return f"To tighten: {listed}."
+
+
+def _remains(arithmetic: Arithmetic, inputs: InputInfo, likely: bool) -> str:
+    """Answers of another kind that are still to be had where the worst case proves too little."""
+    other = []
+    unbiased = arithmetic.rounding in ("nearest", "stochastic") and arithmetic.perturbation is None
+    if unbiased and not likely and not inputs.box:
+        other.append("--guarantee probabilistic (likely, with its probability)")
+    if not inputs.box:
+        other.append("boundnet mca (what happens in sampled runs, without proof)")
+    return f"What else can answer: {' and '.join(other)}." if other else ""
 
 
 __all__ = ["certain_digits", "verdict"]

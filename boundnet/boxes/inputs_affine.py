@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from boundnet.domains import AffineDomain
-from boundnet.domains.affine import Ids
+from boundnet.domains.symbols import Ids
 from boundnet.rounding import Array
 
 
@@ -26,7 +26,7 @@ class InputForms(AffineDomain):
 
     def moved(self, node: str) -> Array:
         """How far each input element alone moves ``node``, summed over the node's elements: (N, n), by the forms' slopes."""
-        form = self._forms[node]
+        form = self._forms[node].worst
         size = np.abs(form.coefficients).sum(axis=tuple(range(2, form.coefficients.ndim)))
         by_id = dict(zip(form.ids.tolist(), size, strict=True))
         parts = []

@@ -72,6 +72,7 @@ def _analyze(
                 source=_source(loaded, box, request.radius), progress=meter, coins=request.coins, executor=executor,
                 checkpoint=request.checkpoint, box=(box.low, box.high) if box else None, radius=request.radius,
                 inputs_exact=request.inputs_exact == "yes", splits=request.splits, time_limit=request.time_limit,
+                guarantee=request.guarantee, lam=request.lam,
             )  # fmt: skip
     except KeyboardInterrupt:
         if request.checkpoint is None:

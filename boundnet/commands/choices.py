@@ -78,3 +78,10 @@ class Engine(StrEnum):
     arb = "arb"
     mpmath = "mpmath"
     pyinterval = "pyinterval"
+
+
+class Promise(StrEnum):
+    """Values of --guarantee."""
+
+    worst = "worst-case"
+    probabilistic = "probabilistic"

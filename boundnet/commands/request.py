@@ -44,6 +44,8 @@ class Request:
     mca: int | None = None
     jobs: int = 1
     checkpoint: Path | None = None
+    guarantee: Literal["worst-case", "probabilistic"] = "worst-case"
+    lam: float | None = None
     box: Sequence[str] = ()
     radius: float | None = None
     inputs_exact: str | None = None
@@ -80,6 +82,10 @@ class Request:
                 raise InputError(f"--input-range {low:g} {high:g}: give two finite numbers, the smaller one first")
         if self.coins is not None and not 0 <= self.coins < 2**63:
             raise InputError(f"--coins {self.coins}: give a number in 0 .. 2**63 - 1")
+        if self.lam is not None and self.guarantee == "worst-case":
+            raise InputError("--lambda is for --guarantee probabilistic")
+        if self.lam is not None and not (math.isfinite(self.lam) and self.lam > 0.0):
+            raise InputError(f"--lambda {self.lam:g}: give a positive number, such as 8")
         if self.mca is not None and self.mca < 1:
             raise InputError(f"--mca {self.mca}: at least 1 sample is needed")
         if self.jobs < 1:
@@ -111,6 +117,8 @@ class Request:
             **{names.get(key, f"--{key}"): value for key, value in self.arithmetic.items()},
             "--domain": None if self.domain == "auto" else self.domain,
             "--coins": self.coins,
+            "--guarantee": None if self.guarantee == "worst-case" else self.guarantee,
+            "--lambda": self.lam,
             "--decision": None if self.decision == "auto" else self.decision,
             "--reference": self.reference,
             "--mca": self.mca,

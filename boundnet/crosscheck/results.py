@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from boundnet.mca.results import read_result
-from boundnet.results import InputInfo, ModelInfo, plain
+from boundnet.plain import plain
+from boundnet.results import InputInfo, ModelInfo
 
 CROSSCHECK_VERSION = "1.0"
 SCHEMA = Path(__file__).parents[1] / "schema" / "crosscheck-1.0.json"

@@ -8,18 +8,17 @@ when they may meet themselves again: at a fan-out or in a map that spreads them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from boundnet.domains.base import capped, noise_of, private
+from boundnet.domains.base import capped, noise_of, private, worst_of
+from boundnet.domains.symbols import KINDS, ONE, TWO, Ids, Symbols, added, image
 from boundnet.maps import LinearMap, Zero
 from boundnet.ops.base import Local
 from boundnet.rounding import TINY, Array, Mask, gamma, up
 
-Ids = npt.NDArray[np.int64]
+Key = tuple[str, int, int]
 
 
 class TooManySymbols(Exception):
@@ -28,12 +27,25 @@ class TooManySymbols(Exception):
 
 @dataclass(frozen=True)
 class _Form:
-    """coefficients: (S, N, *shape) for the symbols ``ids`` (increasing); fresh, shift: (N, *shape)."""
+    """Worst-case and mean-independent symbols of one tensor, and its known offset (N, *shape)."""
 
-    ids: Ids
-    coefficients: Array
-    fresh: Array
+    worst: Symbols
+    random: Symbols
     shift: Array
+
+    @staticmethod
+    def interval(radius: Array) -> _Form:
+        """One private worst-case symbol for each element."""
+        blank = np.zeros(radius.shape)
+        return _Form(Symbols.private(ONE, radius), Symbols.private(TWO, blank), blank)
+
+    def kinds(self) -> tuple[Symbols, Symbols]:
+        """Both kinds of symbols."""
+        return self.worst, self.random
+
+    def without(self, away: Mask, radius: Array) -> _Form:
+        """The same with an interval where ``away``, broadcasting against the coefficients."""
+        return _Form(self.worst.without(away, radius), self.random.without(away, 0.0), np.where(away, 0.0, self.shift))
 
 
 class AffineDomain:
@@ -44,12 +56,13 @@ class AffineDomain:
     Args:
         consumers: number of readers of each node; a form is freed after the last.
         limit: largest size of one node's coefficients, in float64 values.
+        lam: how many times their 2-norm mean-independent roundings may reach (docs/probabilistic.md).
 
     Raises:
         TooManySymbols: from :meth:`push`, when a node would exceed ``limit``.
     """
 
-    def __init__(self, consumers: dict[str, int], limit: int = 1 << 27) -> None:
+    def __init__(self, consumers: dict[str, int], limit: int = 1 << 27, lam: float = 0.0) -> None:
         self._forms: dict[str, _Form] = {}
         self._radii: dict[str, Array] = {}
         # Radii of the forms themselves: what float64 rounding of their coefficients is relative to, caps or not.
@@ -58,11 +71,11 @@ class AffineDomain:
         self._consumers = consumers
         self._next = 0
         self._limit = limit
-        self._applied: dict[tuple[str, int], tuple[LinearMap, _Form, Array]] = {}
+        self._lam = lam
+        self._applied: dict[Key, tuple[LinearMap, Symbols, Array]] = {}
 
     def enter(self, name: str, radius: Array) -> Array:
-        shape = radius.shape
-        self._forms[name] = _Form(np.zeros(0, np.int64), np.zeros((0, *shape)), radius, np.zeros(shape))
+        self._forms[name] = _Form.interval(radius)
         self._radii[name] = self._reach[name] = radius
         return radius
 
@@ -72,21 +85,21 @@ class AffineDomain:
         if lost.all():
             return np.full((len(lost), *linear.output_shape), np.inf)
         form = self._name(name)
-        table = self._apply(name, linear, form)
-        shift = linear.apply(form.shift)
-        image = _Form(form.ids, table, linear.absolute(form.fresh), shift)
-        spread = up(_radius(image) + gamma(linear.fan_in + 2) * linear.absolute(self._reach[name]), 2)
+        kinds = [image(symbols, linear, self._apply(name, linear, symbols)) for symbols in form.kinds()]
+        reached = self._radius(_Form(kinds[0], kinds[1], linear.apply(form.shift)))
+        spread = up(reached + gamma(linear.fan_in + 2) * linear.absolute(self._reach[name]), 2)
         return np.where(_along(lost, spread.ndim), np.inf, spread) if lost.any() else spread
 
-    def _apply(self, name: str, linear: LinearMap, form: _Form) -> Array:
+    def _apply(self, name: str, linear: LinearMap, symbols: Symbols) -> Array:
         """The map on all coefficients, kept until the node that asked is done: :meth:`push` asks again."""
-        kept = self._applied.get((name, id(linear)))
-        if kept is not None and kept[1] is form:
+        key = (name, id(linear), id(symbols.norm))
+        kept = self._applied.get(key)
+        if kept is not None and kept[1] is symbols:
             return kept[2]
-        table = linear.apply(form.coefficients)
+        table = linear.apply(symbols.coefficients)
         if table.size > self._limit:
             raise TooManySymbols
-        self._applied[name, id(linear)] = (linear, form, table)
+        self._applied[key] = (linear, symbols, table)
         return table
 
     def push(self, name: str, inputs: tuple[str, ...], local: Local, centre: Array) -> Array:
@@ -99,14 +112,16 @@ class AffineDomain:
             lost |= _infinite(self._reach[source])
         if local.shift is not None:
             slack = slack + np.abs(local.shift) * gamma(len(inputs) + 1)
-        noise = up(noise_of(local) + slack, len(inputs) + 3)
-        lost |= _infinite(noise)
-        form = self._linear(inputs, local, noise, keep_fresh) if not lost.all() else _nothing(noise.shape)
+        for linear, radius in local.shared:
+            slack = slack + gamma(linear.fan_in + len(inputs) + 1) * linear.absolute(radius)
+        noise = up(worst_of(local) + slack, len(inputs) + len(local.shared) + 3)
+        lost |= _infinite(noise + noise_of(local, self._lam))
+        form = self._linear(inputs, local, noise, keep_fresh) if not lost.all() else _Form.interval(np.zeros(noise.shape))
         if lost.any():
             form = self._without(form, lost, local, inputs, noise)
-        reach = _radius(form)
+        reach = self._radius(form)
         # Both are valid; intervals win where a cap cut the radius but not the form.
-        radius = capped(np.minimum(reach, self._interval(local, inputs)), local)
+        radius = capped(np.minimum(reach, self._interval(local, inputs)), local, self._lam)
         radius = np.where(local.zero, 0.0, np.where(radius == 0.0, 0.0, np.maximum(radius, TINY)))
         self._forms[name], self._radii[name] = form, radius
         self._reach[name] = np.maximum(radius, reach)
@@ -119,14 +134,12 @@ class AffineDomain:
 
     def _without(self, form: _Form, lost: Mask, local: Local, inputs: tuple[str, ...], noise: Array) -> _Form:
         """``form`` with an interval in place of the ``lost`` samples, infinite where anything infinite enters."""
-        radius = capped(up(self._interval(local, inputs) + noise, 1), local)
-        away = _along(lost, noise.ndim)
-        coefficients = np.where(away, 0.0, form.coefficients)
-        return _Form(form.ids, coefficients, np.where(away, radius, form.fresh), np.where(away, 0.0, form.shift))
+        radius = capped(up(self._interval(local, inputs) + noise, 1), local, self._lam)
+        return form.without(_along(lost, noise.ndim), radius)
 
     def _interval(self, local: Local, inputs: tuple[str, ...]) -> Array:
         """|L| E + |shift| + noise, from the radii of the inputs alone."""
-        radius = noise_of(local)
+        radius = noise_of(local, self._lam)
         if local.shift is not None:
             radius = radius + np.abs(local.shift)
         for source, linear in zip(inputs, local.maps, strict=True):
@@ -134,47 +147,54 @@ class AffineDomain:
         return up(np.where(np.isnan(radius), np.inf, radius), len(inputs) + 3)
 
     def _linear(self, inputs: tuple[str, ...], local: Local, noise: Array, keep_fresh: bool) -> _Form:
-        fresh = noise
+        own = (noise, np.zeros(noise.shape) if local.deviation is None else local.deviation)
         shift = np.zeros(noise.shape) if local.shift is None else local.shift
-        parts: list[tuple[Ids, Array]] = []
-        for source, linear in zip(inputs, local.maps, strict=True):
-            if isinstance(linear, Zero):
-                continue
-            form = self._forms[source] if keep_fresh else self._name(source)
-            if keep_fresh:
-                fresh = up(fresh + linear.absolute(form.fresh), 1)
-            shift = shift + linear.apply(form.shift)
-            if len(form.ids):
-                parts.append((form.ids, self._apply(source, linear, form)))
-        ids, coefficients = _sum(parts, noise.shape)
-        if coefficients.size > self._limit:
+        used = [(s, m) for s, m in zip(inputs, local.maps, strict=True) if not isinstance(m, Zero)]
+        forms = {s: self._forms[s] if keep_fresh else self._name(s) for s, _ in used}
+        for source, linear in used:
+            shift = shift + linear.apply(forms[source].shift)
+        kinds = []
+        for kind, norm in enumerate(KINDS):
+            fresh = own[kind]
+            parts = [self._shared(*shared, noise.shape) for shared in local.shared] if kind == 0 else []
+            for source, linear in used:
+                symbols = forms[source].kinds()[kind]
+                if keep_fresh:
+                    fresh = norm.join(fresh, linear.absolute(symbols.fresh))
+                if len(symbols.ids):
+                    parts.append((symbols.ids, self._apply(source, linear, symbols)))
+            ids, coefficients = added(parts, noise.shape)
+            kinds.append(Symbols(norm, ids, coefficients, fresh))
+        if sum(symbols.coefficients.size for symbols in kinds) > self._limit:
             raise TooManySymbols
-        return _Form(ids, coefficients, fresh, shift)
+        return _Form(kinds[0], kinds[1], shift)
+
+    def _shared(self, linear: LinearMap, radius: Array, shape: tuple[int, ...]) -> tuple[Ids, Array]:
+        """Coefficients of an op's own symbols that reach several elements: one for each entry of ``radius`` (1, *shape)."""
+        ids = self._number(radius.size)
+        table = linear.apply(np.diag(radius.ravel()).reshape(radius.size, *radius.shape))
+        return ids, np.broadcast_to(table, (radius.size, *shape))
+
+    def _number(self, count: int) -> Ids:
+        self._next += count
+        return np.arange(self._next - count, self._next)
 
     def _name(self, source: str) -> _Form:
         """Turn the private symbols of ``source`` into named ones, once for all its readers."""
         form = self._forms[source]
-        flat = form.fresh.reshape(len(form.fresh), -1)
-        # What is infinite has no symbol; readers go by its radius.
-        flat = np.where(np.isfinite(flat), flat, 0.0)
-        live = np.flatnonzero(flat.any(axis=0))
-        if len(live) == 0:
+        live = [symbols.live() for symbols in form.kinds()]
+        count = sum(len(places) for places in live)
+        if count == 0:
             return form
-        if (len(form.ids) + len(live)) * flat.size > self._limit:
+        if (count + sum(len(symbols.ids) for symbols in form.kinds())) * form.shift.size > self._limit:
             raise TooManySymbols
-        rows = np.zeros((len(live), *flat.shape))
-        rows[np.arange(len(live)), :, live] = flat[:, live].T
-        ids = self._next + np.arange(len(live))
-        self._next += len(live)
-        coefficients = np.concatenate([form.coefficients, rows.reshape(len(live), *form.fresh.shape)])
-        named = replace(form, ids=np.concatenate([form.ids, ids]), coefficients=coefficients,
-                        fresh=np.zeros(form.fresh.shape))  # fmt: skip
-        self._forms[source] = named
+        worst, random = (k.named(places, self._number(len(places))) for k, places in zip(form.kinds(), live, strict=True))
+        self._forms[source] = named = replace(form, worst=worst, random=random)
         return named
 
-
-def _nothing(shape: tuple[int, ...]) -> _Form:
-    return _Form(np.zeros(0, np.int64), np.zeros((0, *shape)), np.zeros(shape), np.zeros(shape))
+    def _radius(self, form: _Form) -> Array:
+        total = form.worst.radius() + np.abs(form.shift)
+        return up(total + self._lam * form.random.radius() if self._lam else total, 4)
 
 
 def _infinite(radius: Array) -> Mask:
@@ -185,23 +205,3 @@ def _infinite(radius: Array) -> Mask:
 def _along(samples: Mask, rank: int) -> Mask:
     """(N,) as (N, 1, ...) of ``rank`` axes."""
     return samples.reshape(-1, *(1,) * (rank - 1))
-
-
-def _sum(parts: Sequence[tuple[Ids, Array]], shape: tuple[int, ...]) -> tuple[Ids, Array]:
-    """Add coefficient tables, symbol by symbol; symbols that reach nothing any more are dropped."""
-    if not parts:
-        return np.zeros(0, np.int64), np.zeros((0, *shape))
-    ids, total = parts[0]
-    for other, table in parts[1:]:
-        union = np.union1d(ids, other)
-        merged = np.zeros((len(union), *shape))
-        merged[np.searchsorted(union, ids)] = total
-        merged[np.searchsorted(union, other)] += table
-        ids, total = union, merged
-    alive = total.reshape(len(ids), -1).any(axis=1)
-    return (ids, total) if alive.all() else (ids[alive], total[alive])
-
-
-def _radius(form: _Form) -> Array:
-    total: Array = np.abs(form.coefficients).sum(axis=0) + form.fresh + np.abs(form.shift)
-    return up(total, len(form.ids) + 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -28,18 +29,36 @@ class Correlated(Protocol):
         """Bound of |L D| for the deviation D of node ``name``, shape of the map's output."""
 
 
-def noise_of(local: Local) -> Array:
-    """All noise of an op: its rounding (infinite where it may overflow) and its strip."""
+def rounding_of(local: Local, lam: float = 0.0) -> Array:
+    """Bound of everything that rounding does to an op, infinite where it may overflow.
+
+    ``lam``: how many half-ranges its mean-independent part may reach.
+    """
     noise = np.where(local.overflow, np.inf, local.rounding)
+    if local.deviation is not None:
+        noise = up(noise + lam * local.deviation, 2)
+    for linear, radius in local.shared:
+        noise = up(noise + linear.absolute(radius), 1)
+    return noise
+
+
+def noise_of(local: Local, lam: float = 0.0) -> Array:
+    """All noise of an op: its rounding and its strip."""
+    noise = rounding_of(local, lam)
     if local.strip is not None:
         noise = up(noise + local.strip, 1)
     return np.where(np.isnan(noise), np.inf, noise)
 
 
-def capped(radius: Array, local: Local) -> Array:
+def worst_of(local: Local) -> Array:
+    """The noise of an op that is neither mean-independent nor shared by several elements."""
+    return noise_of(replace(local, deviation=None, shared=()))
+
+
+def capped(radius: Array, local: Local, lam: float = 0.0) -> Array:
     """``radius``, or the op's own bound of its deviation where that is smaller; NaN becomes infinity."""
     if local.cap is not None:
-        own = up(np.where(local.overflow, np.inf, local.rounding) + local.cap, 1)
+        own = up(rounding_of(local, lam) + local.cap, 1)
         radius = np.minimum(np.where(np.isnan(radius), np.inf, radius), np.where(np.isnan(own), np.inf, own))
     return np.where(np.isnan(radius), np.inf, radius)
 

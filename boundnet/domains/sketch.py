@@ -7,7 +7,7 @@ Nothing here proves anything: radii that rest on probes are promises, written do
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,16 +15,15 @@ from boundnet.domains.base import capped
 from boundnet.forward import Trace
 from boundnet.graph import LayerGraph
 from boundnet.ops.base import Local, Tensor
-from boundnet.rounding import TINY, Array, Mask, up
+from boundnet.rounding import TINY, Array, Mask
 from boundnet.sketches.allotment import Allotment
 from boundnet.sketches.estimate import estimate
+from boundnet.sketches.gaussian import deviations
 from boundnet.sketches.plan import Plan
 from boundnet.sketches.probes import Probes
+from boundnet.sketches.promises import Factors, Promise, between, promise
 from boundnet.sketches.rows import exact_radii
 from boundnet.sketches.settings import Settings
-
-FRACTION = 2.0**-5
-"""Least part of a promised radius that is left to the probes."""
 
 SCREENING = 1 << 31
 """Number of the first screening probe: no seed gives both runs the same coins."""
@@ -55,23 +54,27 @@ class SketchDomain:
         within: radii that are known to hold already, by node: then no probes are needed.
         widen: further factor on every promise.
         shrink: promise this share of ``within`` instead of relying on all of it.
+        lam: how many times their 2-norm mean-independent roundings may reach: then a promise has a part for their 2-norm,
+            in ``random_limits``, beside the part in ``limits`` for worst cases.
     """
 
     def __init__(
         self, graph: LayerGraph, settings: Settings, key: int, budget: float, within: Mapping[str, Array] | None = None,
-        widen: float = 1.0, shrink: float | None = None,
+        widen: float = 1.0, shrink: float | None = None, lam: float = 0.0,
     ) -> None:  # fmt: skip
-        self.plan = Plan(graph)
+        self.plan = Plan(graph, lam)
         self.limits: dict[str, Array] = {}
+        self.random_limits: dict[str, Array] = {}
         self.effort = Effort()
         self._graph = graph
-        self._settings = settings
         self._allotment = Allotment(graph, budget)
         self._within = within
-        self._factor, self._tight, self._least = settings.factor * widen, settings.tight * widen, settings.least
+        self._factors = Factors.of(settings, widen, lam > 0.0)
         self._shrink = shrink
         self._spread: dict[str, Array] = {}
+        self._norm: Array | None = None
         self._probes = Probes(self.plan, settings.screening, SCREENING, key)
+        self._random = Probes(self.plan, settings.screening, SCREENING, key, random=True) if lam else None
         self._order = graph.topological()
         self._trace: Trace | None = None
 
@@ -85,28 +88,39 @@ class SketchDomain:
 
     def push(self, name: str, inputs: tuple[str, ...], local: Local, centre: Array) -> Array:
         plan = self.plan
-        radius = interval = _settled(plan.push(name, inputs, local), local)
+        lam = plan.lam
+        radius = interval = _settled(plan.push(name, inputs, local), local, lam)
         carried = bool(plan.links[name])
+        promised: Promise | None = None
         if carried:
             known = self._within
             if known is None:
-                radius = self._screen(name, interval, Tensor(centre, interval, local.zero))
+                promised = self._screen(name, interval, Tensor(centre, interval, local.zero))
+                radius = promised.radius
             else:
                 radius = np.minimum(interval, known[name] * (self._shrink or 1.0))
-        radius = _settled(np.where(np.isfinite(centre), radius, np.inf), local)
-        plan.radius[name] = promised = radius
+        radius = _settled(np.where(np.isfinite(centre), radius, np.inf), local, lam)
+        plan.radius[name] = from_probes = radius
+        promised = (
+            Promise(radius, radius) if promised is None or promised.random is None else replace(promised, radius=radius)
+        )
         if carried and np.isfinite(plan.known(name)).all():
-            radius, promised = self._decide(name, local, centre, radius)
+            radius, promised = self._decide(name, local, centre, promised)
+            from_probes = promised.radius
         plan.radius[name] = radius
         if self._within is None or self._shrink is not None:
-            by_probes = (radius < interval) & (radius == promised)
+            by_probes = (radius < interval) & (radius == from_probes)
             if by_probes.any():
-                self.limits[name] = np.where(by_probes, radius, np.inf)
+                self.limits[name] = np.where(by_probes, promised.worst, np.inf)
+                if promised.random is not None:
+                    self.random_limits[name] = np.where(by_probes, promised.random, np.inf)
         if self._within is None:
             self._probes.forget(name)
+            if self._random is not None:
+                self._random.forget(name)
         return radius
 
-    def _screen(self, name: str, interval: Array, here: Tensor) -> Array:
+    def _screen(self, name: str, interval: Array, here: Tensor) -> Promise:
         """A promise: the estimate times a factor, where that is below the interval; less where that decides a reader."""
         plan = self.plan
         self._probes.advance(name)
@@ -119,20 +133,18 @@ class SketchDomain:
         for source in plan.graph.inputs_of(name):
             if plan.consumers[source] == 1:
                 self._spread.pop(source, None)
-        loose, least = self._promise(name, self._factor), self._promise(name, self._least)
+        if self._random is not None:
+            self._random.advance(name)
+            self._norm = deviations(self._random.value(name))
+        loose, least = self._promise(name, self._factors.loose), self._promise(name, self._factors.least)
         # A chain is as sharp as what entered, but for promises that decide.
-        radius = interval if name in plan.chained else np.minimum(loose, interval)
+        radius = interval if name in plan.chained else np.minimum(loose.radius, interval)
         for clear in self._clearances(name, here):
-            radius = np.where((radius > clear) & (clear >= least), clear, radius)
-        return radius
+            radius = np.where((radius > clear) & (clear >= least.radius), clear, radius)
+        return between(plan, name, least, loose, radius)
 
-    def _promise(self, name: str, factor: float) -> Array:
-        """``factor`` times what probes see, and what they leave out.
-
-        Not below a fraction of what is known anyway: the probes' own rounding is measured against that too.
-        """
-        known = self.plan.known(name)
-        return up(known + np.maximum(factor * self._spread[name], FRACTION * known), 4)
+    def _promise(self, name: str, factors: tuple[float, float]) -> Promise:
+        return promise(self.plan, name, self._spread[name], factors[0], self._norm, factors[1])
 
     def _clearances(self, name: str, here: Tensor) -> list[Array]:
         found = []
@@ -144,12 +156,13 @@ class SketchDomain:
                     found.append(clear)
         return found
 
-    def _decide(self, name: str, local: Local, centre: Array, radius: Array) -> tuple[Array, Array]:
+    def _decide(self, name: str, local: Local, centre: Array, promised: Promise) -> tuple[Array, Promise]:
         """Exact radii where a reader's decision is open, and what is promised where the budget ends before."""
+        radius = promised.radius
         open_ = self._open(name, local, centre, radius)
         budget = self._allotment.for_node(name, self.effort.work)
         if open_ is None:
-            return radius, radius
+            return radius, promised
         elements = np.flatnonzero(open_.reshape(-1))
         self.effort.undecided += len(elements)
         # The widest strips first: they inject most.
@@ -159,12 +172,16 @@ class SketchDomain:
         self.effort.work += work
         self.effort.rows += len(elements)
         self.effort.skipped += int(open_.sum()) - len(elements)
-        promised = radius
+        lam = self.plan.lam
         if self._within is None:
-            promised = _settled(np.where(open_, np.minimum(radius, self._promise(name, self._tight)), radius), local)
-        flat = promised.reshape(-1).copy()
+            tight = self._promise(name, self._factors.tight)
+            promised = promised.where(open_ & (tight.radius < radius), tight)
+            promised = replace(promised, radius=_settled(promised.radius, local, lam))
+            if promised.random is None:
+                promised = Promise(promised.radius, promised.radius)
+        flat = promised.radius.reshape(-1).copy()
         flat[elements] = np.minimum(flat[elements], exact)
-        return _settled(flat.reshape(radius.shape), local), promised
+        return _settled(flat.reshape(radius.shape), local, lam), promised
 
     def _open(self, name: str, local: Local, centre: Array, radius: Array) -> Mask | None:
         assert self._trace is not None
@@ -182,6 +199,6 @@ class SketchDomain:
         return found
 
 
-def _settled(radius: Array, local: Local) -> Array:
-    radius = capped(radius, local)
+def _settled(radius: Array, local: Local, lam: float) -> Array:
+    radius = capped(radius, local, lam)
     return np.where(local.zero, 0.0, np.where(radius == 0.0, 0.0, np.maximum(radius, TINY)))

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from boundnet.errors import InputError
-from boundnet.results import InputInfo, ModelInfo, plain
+from boundnet.plain import plain
+from boundnet.results import InputInfo, ModelInfo
 from boundnet.results_io import build
 from boundnet.rounding import Array
 

@@ -1,10 +1,11 @@
 """The few dozen operations that layers are lowered to; one rule each."""
 
+from boundnet.ops.affine import BatchNorm, ScaleShift, Standardize
 from boundnet.ops.base import Local, Op, Tensor
 from boundnet.ops.bilinear import Contract, Einsum, Total
 from boundnet.ops.choice import Blank, Differs, Lookup, Select
 from boundnet.ops.divide import Divide, DivideBy
-from boundnet.ops.elementwise import Activation, BatchNorm, PReLU, ScaleShift, Standardize
+from boundnet.ops.elementwise import Activation, PReLU
 from boundnet.ops.joined import AddBiased
 from boundnet.ops.linear import AveragePool, BatchMatMul, Conv, ConvTranspose, Dense
 from boundnet.ops.masked import MaskedSoftmax

@@ -12,6 +12,8 @@ import numpy as np
 from boundnet.errors import GraphError
 from boundnet.machines.base import Machine
 from boundnet.maps import LinearMap, Zero
+from boundnet.probabilistic.roundings import MeanIndependent
+from boundnet.probabilistic.split import Split
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array, Mask, up
 
@@ -57,6 +59,10 @@ class Local:
         shift: known offset of a nonlinearity, or None.
         strip: bound of what the linear part misses, or None.
         cap: bound of |y - centre| before rounding that holds whatever the maps say, or None.
+        deviation: 2-norm of the half-ranges of the op's mean-independent roundings, which ``rounding`` then leaves out
+            (:class:`boundnet.probabilistic.split.Split`); None where ``rounding`` is all there is.
+        excess: how much more than ``rounding`` the worst case is where there is a deviation.
+        shared: pairs (L, radius) of errors that reach several elements through L, which ``rounding`` leaves out as well.
     """
 
     maps: tuple[LinearMap, ...]
@@ -66,6 +72,9 @@ class Local:
     shift: Array | None = None
     strip: Array | None = None
     cap: Array | None = None
+    deviation: Array | None = None
+    excess: Array | None = None
+    shared: tuple[tuple[LinearMap, Array], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,6 +125,13 @@ class Op(ABC):
     @abstractmethod
     def local(self, rounder: Rounder, *xs: Tensor) -> Local:
         """Linear part, strip and rounding about the centres of ``xs``."""
+
+    def split(self, errors: MeanIndependent, *xs: Tensor) -> Split | None:
+        """The op's rounding error, for the probabilistic guarantee; None: nothing is known but the worst case.
+
+        Every output element must be computed by roundings of its own.
+        """
+        return None
 
     def secant(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Secant:
         """F(a) - F(b) for all a, b in the ranges of ``xs`` with |a_i - b_i| <= radii[i] (boxes of inputs).

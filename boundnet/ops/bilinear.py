@@ -16,6 +16,8 @@ from boundnet.inner_product import perturbed_bound
 from boundnet.maps import ContractLeft, ContractRight, SumMap
 from boundnet.maps.contract import Equation, einsum
 from boundnet.ops.base import Local, Op, Secant, Shape, Tensor
+from boundnet.probabilistic.roundings import MeanIndependent
+from boundnet.probabilistic.split import Split
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array, Mask, raise_tiny, up, up_float
 
@@ -220,3 +222,7 @@ class Total(Op):
         error, overflow = rounder.inner(linear, x, None, self.centre(x.centre), products=False)
         zero = np.asarray(x.zero.all(axis=self.axis + 1, keepdims=True), dtype=np.bool_)
         return Local((linear,), error, zero, overflow)
+
+    def split(self, errors: MeanIndependent, *xs: Tensor) -> Split | None:
+        (x,) = xs
+        return errors.inner(SumMap(x.centre.shape[1:], self.axis), x, None, self.centre(x.centre), products=False)

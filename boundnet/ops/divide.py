@@ -11,9 +11,13 @@ import numpy as np
 from boundnet.errors import GraphError
 from boundnet.machines.base import Machine
 from boundnet.machines.floats import FloatMachine
+from boundnet.machines.running import RunningMachine
 from boundnet.maps import Diagonal
+from boundnet.ops.affine import ElementwiseAffine
+from boundnet.ops.affine_constants import Constants, quotient_error
 from boundnet.ops.base import Local, Op, Program, Shape, Tensor
-from boundnet.ops.elementwise import _Affine
+from boundnet.probabilistic.roundings import MeanIndependent
+from boundnet.probabilistic.split import Split
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array, up
 
@@ -21,13 +25,18 @@ FLOATS = FloatMachine()
 
 
 @dataclass(frozen=True, eq=False)
-class DivideBy(_Affine):
+class DivideBy(ElementwiseAffine):
     """y = x / divisor, a number of the code that is not 0; by a division or a product with the rounded reciprocal."""
 
     divisor: float
 
     def slope(self) -> Array:
         return np.asarray(1.0 / self.divisor)
+
+    def constants(self, m: RunningMachine) -> Constants:
+        one, divisor = m.constant(1.0), m.constant(self.divisor)
+        gain = np.maximum(quotient_error(one, divisor), m.div(one, divisor).error)
+        return Constants(gain, np.zeros(()), np.zeros(()))
 
     def programs(self) -> tuple[Program, ...]:
         return (
@@ -91,6 +100,11 @@ class Divide(Op):
         maps = tuple(Diagonal(slope, shape, output) for slope, shape in zip(slopes, shapes, strict=True))
         zero = np.zeros(strip.shape, dtype=np.bool_)
         return Local(maps, error, zero, overflow, strip=strip)
+
+    def split(self, errors: MeanIndependent, *xs: Tensor) -> Split | None:
+        # A reciprocal that several elements share is rounded once for all of them.
+        same = xs[0].centre.shape == xs[1].centre.shape
+        return errors.program((self.program, self._by_reciprocal), xs) if same else None
 
     def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
         """|a1/b1 - a2/b2| <= (|a1 - a2| + |a2/b2| |b1 - b2|) / |b1|."""

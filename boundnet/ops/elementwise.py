@@ -1,4 +1,4 @@
-"""Ops that act element by element on one tensor: batch normalisation, rescaling, activations."""
+"""Ops that act element by element on one tensor: the common base, and activations."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import numpy as np
 from boundnet.box import Box
 from boundnet.errors import GraphError
 from boundnet.functions import Function
-from boundnet.machines.base import Machine
 from boundnet.machines.floats import FloatMachine
 from boundnet.maps import Diagonal
 from boundnet.ops.base import Local, Op, Program, Secant, Shape, Tensor, with_arrays
+from boundnet.probabilistic.roundings import MeanIndependent
+from boundnet.probabilistic.split import Split
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array, Mask, up
 from boundnet.strips import centre_of, piecewise, slopes, smooth, value_range
@@ -23,7 +24,7 @@ from boundnet.strips import centre_of, piecewise, slopes, smooth, value_range
 FLOATS = FloatMachine()
 
 
-class _Parametric(Op):
+class Parametric(Op):
     """y = f(x, weights) element by element, with weights that broadcast against x."""
 
     @abstractmethod
@@ -44,6 +45,9 @@ class _Parametric(Op):
     def evaluate(self, machine: Any, *xs: Any) -> Any:
         return self.forms()[0](machine, *xs)
 
+    def split(self, errors: MeanIndependent, *xs: Tensor) -> Split | None:
+        return errors.program(self.programs(), xs, self.parameters())
+
     def forms(self) -> tuple[Callable[..., Any], ...]:
         def form(program: Program) -> Callable[..., Any]:
             return lambda machine, x: program(machine, x, *map(machine.parameter, self.parameters()))
@@ -51,157 +55,8 @@ class _Parametric(Op):
         return tuple(map(form, self.programs()))
 
 
-class _Affine(_Parametric):
-    """y = slope * x + offset."""
-
-    @abstractmethod
-    def slope(self) -> Array:
-        """dy/dx in float64, broadcasting against x."""
-
-    def slack(self) -> Array:
-        """Bound of |slope - dy/dx|: a few roundings, more where the slope may have underflowed."""
-        size = np.abs(self.slope())
-        return size * 2.0**-49 + np.where(size < 2.0**-1000, 2.0**-1060, 0.0)
-
-    def local(self, rounder: Rounder, *xs: Tensor) -> Local:
-        (x,) = xs
-        shape = x.centre.shape[1:]
-        error, overflow = rounder.program(self.programs(), xs, self.parameters())
-        slope = np.broadcast_to(self.slope(), shape)
-        strip = up(self.slack() * x.radius, 2)
-        strip = np.where(np.isnan(strip), np.inf, strip)
-        zero = np.zeros(x.centre.shape, dtype=np.bool_)
-        return Local((Diagonal(slope, shape, shape),), error, zero, overflow, strip=strip)
-
-    def secant(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Secant:
-        return Secant(local.maps, _off_by(local.maps[0].absolute(radii[0]), 2.0**-48))
-
-
 @dataclass(frozen=True, eq=False)
-class BatchNorm(_Affine):
-    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta over the last axis; all (c,), gamma and beta may be None."""
-
-    mean: Array
-    variance: Array
-    gamma: Array | None = None
-    beta: Array | None = None
-    epsilon: float = 1e-3
-
-    def __post_init__(self) -> None:
-        if np.any(self.variance + self.epsilon <= 0):
-            raise GraphError("BatchNorm: variance + epsilon must be positive")
-
-    def parameters(self) -> tuple[Array, ...]:
-        return tuple(p for p in (self.mean, self.variance, self.gamma, self.beta) if p is not None)
-
-    def cast(self, change: Callable[[Array], Array]) -> Self:
-        return with_arrays(self, change, "mean", "variance", "gamma", "beta")  # type: ignore[no-any-return]
-
-    def slope(self) -> Array:
-        root = np.sqrt(self.variance + self.epsilon)
-        return 1.0 / root if self.gamma is None else self.gamma / root
-
-    def _unpack(self, rest: Sequence[Any]) -> tuple[Any, Any]:
-        """(gamma, beta) among the weights after mean and variance, None where absent."""
-        values = list(rest)
-        gamma = values.pop(0) if self.gamma is not None else None
-        return gamma, values.pop(0) if self.beta is not None else None
-
-    def programs(self) -> tuple[Program, ...]:
-        def scale(m: Machine, variance: Any, gamma: Any) -> Any:
-            inverse = m.function("rsqrt", m.add(variance, m.constant(self.epsilon)))
-            return inverse if gamma is None else m.mul(inverse, gamma)
-
-        def centred(m: Machine, x: Any, mean: Any, variance: Any, *rest: Any) -> Any:
-            gamma, beta = self._unpack(rest)
-            y = m.mul(m.sub(x, mean), scale(m, variance, gamma))
-            return y if beta is None else m.add(y, beta)
-
-        def folded(m: Machine, x: Any, mean: Any, variance: Any, *rest: Any) -> Any:
-            gamma, beta = self._unpack(rest)
-            s = scale(m, variance, gamma)
-            shift = m.mul(mean, s)
-            offset = m.negative(shift) if beta is None else m.sub(beta, shift)
-            return m.add(m.mul(x, s), offset)
-
-        def scaled_last(m: Machine, x: Any, mean: Any, variance: Any, *rest: Any) -> Any:
-            gamma, beta = self._unpack(rest)
-            y = m.mul(m.sub(x, mean), scale(m, variance, None))
-            y = y if gamma is None else m.mul(y, gamma)
-            return y if beta is None else m.add(y, beta)
-
-        def divided(m: Machine, x: Any, mean: Any, variance: Any, *rest: Any) -> Any:
-            gamma, beta = self._unpack(rest)
-            y = m.div(m.sub(x, mean), m.function("sqrt", m.add(variance, m.constant(self.epsilon))))
-            y = y if gamma is None else m.mul(y, gamma)
-            return y if beta is None else m.add(y, beta)
-
-        return centred, folded, scaled_last, divided
-
-
-@dataclass(frozen=True, eq=False)
-class ScaleShift(_Affine):
-    """y = x * scale + offset; both broadcast against x, offset may be None."""
-
-    scale: Array
-    offset: Array | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "scale", np.asarray(self.scale, dtype=np.float64))
-        if self.offset is not None:
-            object.__setattr__(self, "offset", np.asarray(self.offset, dtype=np.float64))
-
-    def parameters(self) -> tuple[Array, ...]:
-        return (self.scale,) if self.offset is None else (self.scale, self.offset)
-
-    def cast(self, change: Callable[[Array], Array]) -> Self:
-        return with_arrays(self, change, "scale", "offset")  # type: ignore[no-any-return]
-
-    def slope(self) -> Array:
-        return self.scale
-
-    def slack(self) -> Array:
-        return np.zeros(())
-
-    def programs(self) -> tuple[Program, ...]:
-        def program(m: Machine, x: Any, scale: Any, offset: Any = None) -> Any:
-            y = m.mul(x, scale)
-            return y if offset is None else m.add(y, offset)
-
-        return (program,)
-
-
-@dataclass(frozen=True, eq=False)
-class Standardize(_Affine):
-    """Keras Normalization: (x - mean) / max(sqrt(variance), epsilon), or its inverse.  mean, variance broadcast."""
-
-    mean: Array
-    variance: Array
-    epsilon: float = 1e-7
-    invert: bool = False
-
-    def parameters(self) -> tuple[Array, ...]:
-        return self.mean, self.variance
-
-    def cast(self, change: Callable[[Array], Array]) -> Self:
-        return with_arrays(self, change, "mean", "variance")  # type: ignore[no-any-return]
-
-    def slope(self) -> Array:
-        deviation = np.maximum(np.sqrt(self.variance), self.epsilon)
-        return deviation if self.invert else 1.0 / deviation
-
-    def programs(self) -> tuple[Program, ...]:
-        def program(m: Machine, x: Any, mean: Any, variance: Any) -> Any:
-            deviation = m.maximum(m.function("sqrt", variance), m.constant(self.epsilon))
-            if self.invert:
-                return m.add(mean, m.mul(x, deviation))
-            return m.div(m.sub(x, mean), deviation)
-
-        return (program,)
-
-
-@dataclass(frozen=True, eq=False)
-class Activation(_Parametric):
+class Activation(Parametric):
     """y = f(x) for an elementwise function of :mod:`boundnet.functions`."""
 
     function: Function
@@ -244,7 +99,7 @@ class Activation(_Parametric):
 
 
 @dataclass(frozen=True, eq=False)
-class PReLU(_Parametric):
+class PReLU(Parametric):
     """y = x where x >= 0, alpha * x elsewhere.  alpha broadcasts against x."""
 
     alpha: Array
@@ -288,7 +143,7 @@ class PReLU(_Parametric):
         return _between(slope, radii[0], None)
 
 
-def _off_by(value: Array, relative: float) -> Array:
+def off_by(value: Array, relative: float) -> Array:
     """A slope's own error as noise; an unknown value has unknown noise."""
     return np.where(np.isnan(value), np.inf, up(value * relative, 1))
 

@@ -12,6 +12,8 @@ from boundnet.errors import GraphError
 from boundnet.machines.floats import FloatMachine
 from boundnet.maps import Diagonal
 from boundnet.ops.base import Local, Op, Program, Shape, Tensor, with_arrays
+from boundnet.probabilistic.roundings import MeanIndependent
+from boundnet.probabilistic.split import Split
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array
 
@@ -58,6 +60,9 @@ class AddBiased(Op):
         one = Diagonal(np.ones(shape[1:]), shape[1:], shape[1:])
         zero = xs[0].zero & xs[1].zero & (self.bias == 0.0)
         return Local((one, one), np.where(zero, 0.0, error), zero, np.broadcast_to(overflow, shape) & ~zero)
+
+    def split(self, errors: MeanIndependent, *xs: Tensor) -> Split | None:
+        return errors.program(self.programs(), xs, (self.bias,))
 
     def parameters(self) -> tuple[Array, ...]:
         return (self.bias,)

@@ -13,6 +13,8 @@ from boundnet.errors import GraphError
 from boundnet.maps import BatchDenseMap, ConvMap, DenseMap, LinearMap, TransposedConvMap, WindowSum
 from boundnet.maps.conv import Pairs
 from boundnet.ops.base import Local, Op, Shape, Tensor, require_rank, with_arrays
+from boundnet.probabilistic.roundings import MeanIndependent
+from boundnet.probabilistic.split import Split
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array, up
 
@@ -56,6 +58,10 @@ class _SumOfProducts(Op):
             empty = empty & (self.bias == 0.0)
         # 0 * inf is NaN: nothing is exactly zero where an input or a stored weight may have overflowed.
         return Local((linear,), error, empty & np.isfinite(error) & ~overflow, overflow)
+
+    def split(self, errors: MeanIndependent, *xs: Tensor) -> Split | None:
+        (x,) = xs
+        return errors.inner(self.linear(x.centre.shape[1:]), x, self.bias, self.centre(x.centre))
 
     def parameters(self) -> tuple[Array, ...]:
         return (self.kernel,) if self.bias is None else (self.kernel, self.bias)
@@ -224,6 +230,11 @@ class AveragePool(Op):
             overflow = overflow | rounder.arithmetic.overflows(np.zeros(()), stored)
         zero = total.count(x.nonzero) == 0.0
         return Local((_Mean(total, cells),), np.where(zero, 0.0, rounding), zero, overflow)
+
+    def split(self, errors: MeanIndependent, *xs: Tensor) -> Split | None:
+        (x,) = xs
+        total, cells = self.window(x.centre.shape[1:])
+        return errors.mean(total, x, cells, total.apply(x.centre))
 
     def describe(self) -> str:
         return f"AveragePool {'x'.join(map(str, self.size))}"

@@ -17,6 +17,8 @@ from boundnet.maps import Diagonal, LinearMap, Zero
 from boundnet.ops.base import Local, Op, Secant, Shape, Tensor
 from boundnet.ops.elementwise import FLOATS
 from boundnet.ops.maxima import choose, read_error, secant_choice
+from boundnet.probabilistic.roundings import MeanIndependent
+from boundnet.probabilistic.split import Split
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array, Mask, raise_tiny, up
 
@@ -44,6 +46,10 @@ class _Merge(Op):
 
     def evaluate(self, machine: Any, *xs: Any) -> Any:
         return self.program(machine, *xs)
+
+    def split(self, errors: MeanIndependent, *xs: Tensor) -> Split | None:
+        # More terms may be added in another order.
+        return errors.program(self.forms(), xs) if len(xs) == 2 else None
 
     def forms(self) -> tuple[Callable[..., Any], ...]:
         return (self.program,)

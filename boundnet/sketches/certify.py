@@ -16,7 +16,7 @@ from boundnet.rounding import Array, up
 from boundnet.sketches.estimate import LOG_SLACK, add_logs
 from boundnet.sketches.plan import Plan
 from boundnet.sketches.probes import Probes
-from boundnet.sketches.rows import exact_radii
+from boundnet.sketches.rows import Elements, exact_radii
 from boundnet.sketches.settings import Settings
 from boundnet.sketches.sketched import Sketched
 
@@ -45,16 +45,16 @@ class Certificate:
 
 def certify(
     plan: Plan, limits: Mapping[str, Array], settings: Settings, seed: int, wanted: Collection[str],
-    note: Callable[[int, int], None] | None = None,
+    note: Callable[[int, int], None] | None = None, radii: Mapping[str, Array] | None = None,
 ) -> Certificate:  # fmt: skip
     """Check ``limits`` (node -> promised radius, inf where there is none) with coins from ``seed``.
 
     Args:
+        radii: what rows have to confirm where probes do not, ``limits`` unless these are parts of radii only.
         plan: frozen; its arrays must not have been chosen with ``seed`` known.
         wanted: nodes whose probes are kept.
         note: called with (probes done, probes to do).
     """
-    order = plan.graph.topological()
     count = settings.checking
     allowed = {name: _allowance(plan, name, limit) for name, limit in limits.items()}
     # The probes' rounding is relative to all noise, and part of it is not in the named part yet.
@@ -65,6 +65,7 @@ def certify(
 
     def run(first: int, size: int) -> Array:
         """One chunk's logarithms and the probes to keep; returns what the probes are off by at the end."""
+        order = plan.graph.topological()
         probes = Probes(plan, size, first, seed, measure=True)
         for name in order:
             if plan.links.get(name):
@@ -87,18 +88,32 @@ def certify(
     kappa = float(kappas.max(initial=0.0))
     needed = -count * (settings.log_tau + LOG_SLACK)
     failed = {name: np.flatnonzero(~(total < needed)) for name, total in totals.items()}
-    repairs = sum(len(elements) for elements in failed.values())
-    checks = sum(int(np.isfinite(limit).sum()) for limit in limits.values())
-    if repairs > MOST_REPAIRS:
+    checks = count_checks(limits)
+    repairs = repaired(plan, limits if radii is None else radii, failed)
+    if repairs is None:
         return Certificate(False, checks, 0, kappa, {})
-    for name, elements in failed.items():
-        if len(elements):
-            _, exact, _ = exact_radii(plan, order, name, elements)
-            if not np.all(exact <= limits[name].reshape(-1)[elements]):
-                return Certificate(False, checks, 0, kappa, {})
     sketches = {name: _sketched(plan, name, np.concatenate(parts), kappas, settings) for name, parts in kept.items()}
     outputs = sum(4 * s.probes.shape[1] for s in sketches.values())
     return Certificate(True, checks + outputs, repairs, kappa, sketches)
+
+
+def count_checks(limits: Mapping[str, Array]) -> int:
+    """How many promises there are."""
+    return sum(int(np.isfinite(limit).sum()) for limit in limits.values())
+
+
+def repaired(plan: Plan, radii: Mapping[str, Array], failed: Mapping[str, Elements]) -> int | None:
+    """Confirm the radii of ``failed`` elements by rows: how many there were, None where one is wrong or too many."""
+    repairs = sum(len(elements) for elements in failed.values())
+    if repairs > MOST_REPAIRS:
+        return None
+    order = plan.graph.topological()
+    for name, elements in failed.items():
+        if len(elements):
+            _, exact, _ = exact_radii(plan, order, name, elements)
+            if not np.all(exact <= radii[name].reshape(-1)[elements]):
+                return None
+    return repairs
 
 
 def _before(limit: Array, scale: Array | None) -> Array:

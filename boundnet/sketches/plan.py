@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from boundnet.domains.base import capped, noise_of, private
+from boundnet.domains.base import capped, noise_of, private, worst_of
 from boundnet.graph import LayerGraph
 from boundnet.maps import LinearMap, Zero
+from boundnet.norms import root_sum
 from boundnet.ops.base import Local
 from boundnet.rounding import TINY, Array, gamma, up
 
@@ -37,9 +38,14 @@ class Plan:
         rho: per node, factor of |L| max|P| that bounds the float64 error of computing its probes.
         noise: noise of the node itself.
         blur, reciprocal: what :mod:`boundnet.sketches.probes` derives of a plan that grows no more.
+        lam: how many times the 2-norm of their half-ranges mean-independent roundings may reach, 0 where there are none.
+        random_fresh, random_named: half-ranges of mean-independent symbols without and with names; nodes without any have
+            none.  They take the same links as worst-case symbols.
+        numbers: of the nodes and of the errors that several elements share: streams of coins.
     """
 
     graph: LayerGraph
+    lam: float = 0.0
     radius: dict[str, Array] = field(default_factory=dict)
     shift: dict[str, Array] = field(default_factory=dict)
     fresh: dict[str, Array] = field(default_factory=dict)
@@ -49,13 +55,18 @@ class Plan:
     chained: set[str] = field(default_factory=set)
     blur: dict[str, tuple[float, ...]] = field(default_factory=dict)
     reciprocal: dict[str, Array] = field(default_factory=dict)
+    random_fresh: dict[str, Array] = field(default_factory=dict)
+    random_named: dict[str, Array] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.consumers = {name: self.graph.consumers(name) for name in self.graph.topological()}
+        order = self.graph.topological()
+        self.consumers = {name: self.graph.consumers(name) for name in order}
+        self.numbers = {name: i for i, name in enumerate(order)}
 
     def carries(self, name: str) -> bool:
         """Whether the node has a named part: symbols of its own or of its sources."""
-        return name in self.named or bool(self.links.get(name))
+        return name in self.named or name in self.random_named or bool(self.links.get(name))
 
     def enter(self, name: str, radius: Array) -> None:
         """An input off by at most ``radius``."""
@@ -65,8 +76,8 @@ class Plan:
     def push(self, name: str, sources: tuple[str, ...], local: Local) -> Array:
         """Add a node; returns its radius by intervals.  The caller sets ``radius[name]`` to what it finds."""
         used = [(s, m) for s, m in zip(sources, local.maps, strict=True) if not isinstance(m, Zero) and self.radius[s].any()]
-        noise = noise_of(local)
-        interval, slack = noise, np.zeros(())
+        noise = worst_of(local)
+        interval, slack = noise_of(local, self.lam), np.zeros(())
         keep = all(self.consumers[s] == 1 for s in sources) and all(map(private, local.maps))
         for source, linear in used:
             spread = linear.absolute(self.radius[source])
@@ -81,25 +92,34 @@ class Plan:
         if local.shift is not None:
             interval = interval + np.abs(local.shift)
             slack = slack + np.abs(local.shift) * gamma(len(sources) + 1)
-        interval = capped(up(interval, len(sources) + 3), local)
+        for linear, size in local.shared:
+            slack = slack + (gamma(linear.fan_in + len(sources) + 3) + RELATIVE_FLOOR) * linear.absolute(size)
+        interval = capped(up(interval, len(sources) + 3), local, self.lam)
         interval = np.where(local.zero, 0.0, np.where(interval == 0.0, 0.0, np.maximum(interval, TINY)))
-        fresh = np.broadcast_to(up(noise + slack, len(sources) + 4), interval.shape)
+        fresh = np.broadcast_to(up(noise + slack, len(sources) + len(local.shared) + 4), interval.shape)
+        random = local.deviation
         if not np.isfinite(interval).all() or not np.isfinite(fresh).all():
             self.fresh[name], self.links[name] = interval, ()
             return interval
+        constants = tuple(self._constants(name, i, len(interval), *shared) for i, shared in enumerate(local.shared))
         if keep:
             self.noise[name] = fresh
             for source, linear in used:
                 fresh = up(fresh + linear.absolute(self.fresh[source]), 1)
-            self.links[name] = tuple((s, m) for s, m in used if self.carries(s))
-            if len(sources) == 1:
+                if source in self.random_fresh:
+                    passed = linear.absolute(self.random_fresh[source])
+                    random = passed if random is None else root_sum(random, passed)
+            self.links[name] = tuple((s, m) for s, m in used if self.carries(s)) + constants
+            if len(sources) == 1 and not constants:
                 self.chained.add(name)
         else:
             self.noise[name] = fresh
             for source, _ in used:
                 self._name(source)
-            self.links[name] = tuple((s, m) for s, m in used if self.carries(s))
+            self.links[name] = tuple((s, m) for s, m in used if self.carries(s)) + constants
         self.fresh[name] = fresh
+        if random is not None and random.any():
+            self.random_fresh[name] = random
         self._shift(name, used, local)
         return interval
 
@@ -109,6 +129,19 @@ class Plan:
         if source not in self.named and fresh.any():
             self.named[source] = fresh
             self.fresh[source] = np.zeros(())
+        if source in self.random_fresh:
+            self.random_named[source] = self.random_fresh.pop(source)
+
+    def _constants(
+        self, name: str, index: int, samples: int, linear: LinearMap, size: Array
+    ) -> tuple[str, LinearMap]:  # fmt: skip
+        """A link to errors that several elements of ``name`` share, as to a node of its own."""
+        source = f"{name}: constants {index}"
+        self.named[source] = self.radius[source] = np.broadcast_to(size, (samples, *size.shape[1:]))
+        self.links[source] = ()
+        self.consumers[source] = 1
+        self.numbers[source] = len(self.numbers)
+        return source, linear
 
     def _shift(self, name: str, used: list[tuple[str, LinearMap]], local: Local) -> None:
         total = local.shift
@@ -123,3 +156,10 @@ class Plan:
         """|shift| + fresh: what is left of the radius beside the named part."""
         fresh = self.fresh[name]
         return up(fresh + np.abs(self.shift[name]), 1) if name in self.shift else fresh
+
+    def together(self, name: str, worst: Array, random: Array | float) -> Array:
+        """worst + lambda times the 2-norm of ``random`` and the node's private mean-independent symbols."""
+        if not self.lam:
+            return worst
+        fresh = self.random_fresh.get(name, np.zeros(()))
+        return up(worst + self.lam * root_sum(np.asarray(random), fresh), 2)

@@ -1,30 +1,41 @@
-"""Probes: K random combinations of all noise symbols, carried through the network like deviations."""
+"""Probes: K random combinations of all noise symbols, carried through the network like deviations.
+
+Cauchy coins for worst-case symbols, whose 1-norm is the scale of a probe; normal ones for mean-independent symbols, whose
+2-norm is its standard deviation.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from boundnet.maps import Diagonal, LinearMap, WeightedSelect
 from boundnet.philox import key_of
 from boundnet.rounding import Array, gamma, up
-from boundnet.sketches.cauchy import coin_error, inject, peaks
+from boundnet.sketches import cauchy, gaussian
+from boundnet.sketches.cauchy import peaks
 from boundnet.sketches.plan import Plan
 
 
 class Probes:
     """Probes number ``first`` to ``first + count - 1`` along a plan, which may still be growing.
 
-    Chains of elementwise slopes are multiplied up first and applied once, where their symbols get names.
+    Chains of elementwise slopes are multiplied up first and applied once, where their symbols get names.  ``random``:
+    combine the mean-independent symbols and not the worst-case ones.
     """
 
-    def __init__(self, plan: Plan, count: int, first: int, seed: int, measure: bool = False) -> None:
+    def __init__(
+        self, plan: Plan, count: int, first: int, seed: int, measure: bool = False, random: bool = False
+    ) -> None:  # fmt: skip
         self._plan, self._count, self._first = plan, count, first
         self._key = key_of(seed)
         self._values: dict[str, Array] = {}
         self._scales: dict[str, Array] = {}
         self._lengths: dict[str, int] = {}
         self._left = dict(plan.consumers)
-        self._number = {name: i for i, name in enumerate(plan.graph.topological())}
+        self._symbols = plan.random_named if random else plan.named
+        self._coins: Any = gaussian if random else cauchy
         self._measure = measure
         self._tossed: set[str] = set()
         self._kappas = {kind: np.zeros(count) for kind in ("coins", "links", "slopes", "named slopes")}
@@ -39,6 +50,18 @@ class Probes:
         total: Array = sum(self._kappas.values(), np.zeros(self._count)) * (1.0 + 2.0**-50)
         return total
 
+    @property
+    def coin_error(self) -> Array:
+        """Bound of every coin's own error, for each probe: (K,)."""
+        return self._kappas["coins"]
+
+    @property
+    def carried_error(self) -> Array:
+        """Bound of the other errors relative to the worst-case noise, for each probe: (K,)."""
+        others = [part for kind, part in self._kappas.items() if kind != "coins"]
+        total: Array = sum(others, np.zeros(self._count)) * (1.0 + 2.0**-50)
+        return total
+
     def advance(self, name: str) -> None:
         """Compute the probes of ``name`` from those of its sources."""
         plan = self._plan
@@ -46,7 +69,7 @@ class Probes:
         if name in plan.chained:
             ((source, linear),) = links
             if isinstance(linear, Diagonal):
-                self._values[name] = self._values[source]
+                self._values[name] = self._held(source)
                 scale = self._scales.get(source)
                 slope = np.broadcast_to(linear.slope, self._values[name].shape[1:])
                 self._lengths[name] = 1 if scale is None else self._lengths[source] + 1
@@ -90,10 +113,11 @@ class Probes:
 
     def _named(self, name: str) -> Array:
         """Probes with the node's own symbols added, once."""
-        noise = self._plan.named.get(name)
+        noise = self._symbols.get(name)
         if name in self._tossed:
             return self._values[name]
         if noise is None:
+            self._held(name)
             return self.value(name)
         self._tossed.add(name)
         scale = self._scales.pop(name, None)
@@ -101,13 +125,20 @@ class Probes:
         if value is None:
             value = np.zeros((self._count, *noise.shape))
         if scale is not None and self._measure:
-            self._scaled("named slopes", name, scale, noise)
+            self._scaled("named slopes", name, scale, self._plan.named.get(name, np.zeros(())))
         factors = np.ones(noise.shape) if scale is None else scale
         flat, scales, sizes = value.reshape(self._count, -1), factors.reshape(-1), np.ascontiguousarray(noise).reshape(-1)
-        largest = inject(flat, np.ascontiguousarray(scales), sizes, self._first, self._number[name], *self._key)
-        self._note("coins", np.full(self._count, coin_error(largest)))
+        number, key = self._plan.numbers[name], self._key
+        largest = self._coins.inject(flat, np.ascontiguousarray(scales), sizes, self._first, number, *key)
+        self._note("coins", np.full(self._count, self._coins.coin_error(largest)))
         self._values[name] = value
         return value
+
+    def _held(self, name: str) -> Array:
+        """Probes as they are; zeros where a node has symbols of the other kind alone."""
+        if name not in self._values:
+            self._values[name] = np.zeros((self._count, *self._plan.radius[name].shape))
+        return self._values[name]
 
     def _scaled(self, kind: str, name: str, scale: Array, noise: Array) -> None:
         """Rounding of a chain's product of slopes, applied and added to."""

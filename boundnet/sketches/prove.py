@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,9 +11,11 @@ from boundnet.domains.sketch import Effort, SketchDomain
 from boundnet.forward import Trace, forward
 from boundnet.graph import LayerGraph
 from boundnet.memory import keep_freed_memory
+from boundnet.probabilistic.chance import Chance
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array
 from boundnet.sketches.certify import certify
+from boundnet.sketches.certify_random import certify_random
 from boundnet.sketches.settings import TRIES, Settings
 
 WIDEN = 1.7
@@ -43,7 +46,7 @@ class Proof:
 def prove(
     graph: LayerGraph, inputs: Sequence[Array], rounder: Rounder, settings: Settings, wanted: Collection[str], budget: float,
     seed: int | None = None, within: Mapping[str, Array] | None = None, shrink: float | None = None,
-    note: Note | None = None,
+    note: Note | None = None, chance: Chance | None = None,
 ) -> Proof:  # fmt: skip
     """Bound the deviations of the inputs' run; all inputs are proved, or none.
 
@@ -55,12 +58,14 @@ def prove(
         within: radii that hold already (the exact network's, inside a machine's run of the same graph).
         shrink: promise this share of them, which fewer probes can check; otherwise there is nothing to check.
         note: called with (stage, done, total).
+        chance: for the probabilistic guarantee: then 2-norms of mean-independent roundings are promised and checked as well.
     """
     keep_freed_memory()
     nodes = len(graph.topological())
     for attempt in range(TRIES):
         share = None if shrink is None else shrink ** (1.0 / (1 + attempt))
-        domain = SketchDomain(graph, settings, SCREENING_KEY + attempt, budget, within, WIDEN**attempt, share)
+        lam = 0.0 if chance is None else chance.lam
+        domain = SketchDomain(graph, settings, SCREENING_KEY + attempt, budget, within, WIDEN**attempt, share, lam)
         done = 0
 
         def tick(_: str) -> None:
@@ -69,10 +74,16 @@ def prove(
             if note is not None:
                 note("screening", done, nodes)
 
-        trace = forward(graph, inputs, rounder, domain, tick=tick)
+        trace = forward(graph, inputs, rounder, domain, tick=tick, chance=chance)
         coins = secrets.randbits(64) if seed is None else (seed + attempt) % 2**64
-        found = certify(domain.plan, domain.limits, settings, coins, wanted,
-                        None if note is None else lambda at, of: note("checking", at, of))  # fmt: skip
+        checking = None if note is None else functools.partial(note, "checking")
+        radii = domain.plan.radius if lam else None
+        found = certify(domain.plan, domain.limits, settings, coins, wanted if chance is None else (), checking, radii)
+        if found.holds and domain.random_limits:
+            second = certify_random(
+                domain.plan, domain.limits, domain.random_limits, domain.plan.radius, settings, coins, checking
+            )
+            found = replace(found, holds=second.holds, checks=found.checks + second.checks)
         if found.holds:
             trace = replace(trace, sketches=found.sketches)
             return Proof(trace, domain.effort, found.checks, attempt + 1, coins, found.kappa)

@@ -1,7 +1,8 @@
 """Exact radii of chosen elements: adjoint rows through their receptive fields.
 
-E = |shift| + fresh + sum over nodes of |J| named, with J the coefficients of the named symbols: what the affine domain
-would give, for a few elements of a network too large for it.  Rows of neighbours run together through the box of
+E = |shift| + fresh + sum over nodes of |J| named, with J the coefficients of the named symbols, and lambda times the 2-norm
+of the mean-independent ones: what the affine domain would give, for a few elements of a network too large for it.  Rows of
+neighbours run together through the box of
 everything that they read.
 """
 
@@ -19,6 +20,7 @@ import numpy.typing as npt
 
 from boundnet.maps import LinearMap
 from boundnet.maps.crop import Region, crop, cut, embed, hull, shape_of, size_of, whole
+from boundnet.norms import norm2, root_sum
 from boundnet.rounding import TINY, Array, raise_tiny, up
 from boundnet.sketches.plan import Plan
 
@@ -68,9 +70,10 @@ def cone_of(plan: Plan, order: list[str], node: str, region: Region) -> Cone:
     return Cone(node, regions, tuple(steps))
 
 
-def rows_through(plan: Plan, cone: Cone, rows: Array) -> Array:
-    """sum over nodes of |J| named for rows (R, N, *region of the cone's node): (R,), rounded up."""
+def rows_through(plan: Plan, cone: Cone, rows: Array) -> tuple[Array, Array]:
+    """sum |J| named and the 2-norm of J random_named, for rows (R, N, *region of the cone's node): two (R,), rounded up."""
     count = len(rows)
+    squares = [np.zeros(count)]
     pending: dict[str, Array] = {cone.node: rows}
     total = np.zeros(count)
     left: dict[str, int] = {}
@@ -86,6 +89,8 @@ def rows_through(plan: Plan, cone: Cone, rows: Array) -> Array:
             if name in plan.named:
                 parts += 1
                 total = total + weigh(pending[name].reshape(count, -1), _flat(plan.named[name], cone.regions[name]))
+            if name in plan.random_named:
+                squares.append(weigh2(pending[name].reshape(count, -1), _flat(plan.random_named[name], cone.regions[name])))
             if name not in left:
                 del pending[name]
         if step is None:
@@ -96,7 +101,7 @@ def rows_through(plan: Plan, cone: Cone, rows: Array) -> Array:
         left[step.target] -= 1
         if left[step.target] == 0:
             del pending[step.target]
-    return up(total, parts + 2)
+    return up(total, parts + 2), norm2(np.stack(squares))
 
 
 def _flat(noise: Array, region: Region) -> Array:
@@ -135,6 +140,11 @@ def weigh(rows: Array, noise: Array) -> Array:
     return np.where(np.isnan(total), np.inf, total)
 
 
+def weigh2(rows: Array, noise: Array) -> Array:
+    """sqrt(sum (J noise)**2) for rows (R, n) and noise (n,), rounded up; a NaN makes it infinite."""
+    return norm2(raise_tiny(np.abs(rows)) * noise * (1.0 + 2.0**-50), axis=1)
+
+
 def exact_radii(
     plan: Plan, order: list[str], node: str, elements: Elements, budget: float = np.inf
 ) -> tuple[Elements, Array, float]:
@@ -149,6 +159,7 @@ def exact_radii(
     samples, *rest = plan.noise[node].shape
     shape = tuple(rest)
     known = np.broadcast_to(plan.known(node), (samples, *shape)).reshape(-1)
+    fresh = np.broadcast_to(plan.random_fresh.get(node, np.zeros(())), (samples, *shape)).reshape(-1)
     order = order[: order.index(node) + 1]
     cone_at = functools.lru_cache(2)(lambda region: cone_of(plan, order, node, region))
     parts, work = _tiles(cone_at, elements, shape)
@@ -167,7 +178,11 @@ def exact_radii(
             sample, *places = np.unravel_index(elements[chosen], (samples, *shape))
             where: Any = (np.arange(len(chosen)), sample, *(p - low for p, (low, _) in zip(places, region, strict=True)))
             rows[where] = 1.0
-            found[chosen] = up(rows_through(plan, cone, rows) + known[elements[chosen]], 2)
+            worst, random = rows_through(plan, cone, rows)
+            total = worst + known[elements[chosen]]
+            if plan.lam:
+                total = total + plan.lam * root_sum(random, fresh[elements[chosen]])
+            found[chosen] = up(total, 4)
     return elements, np.where(np.isnan(found), np.inf, found), work
 
 

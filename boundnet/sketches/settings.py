@@ -91,18 +91,20 @@ def curved(graph: LayerGraph) -> bool:
     )
 
 
-def settings_for(graph: LayerGraph, inputs: int, precise: bool = False) -> Settings:
+def settings_for(graph: LayerGraph, inputs: int, precise: bool = False, twice: bool = False) -> Settings:
     """Settings that keep the whole claim's failure probability below ``CLAIM``.
 
     Args:
         inputs: how many inputs the claim covers.
         precise: whether roundings are so small that hardly a decision is open even with wide radii: fewer probes do.
+        twice: whether the machine's promises have two parts, for worst cases and for mean-independent roundings.
     """
     smooth = curved(graph)
     sizes = [int(np.prod(graph.shape(name), dtype=np.int64)) for name in graph.topological()]
+    runs = RUNS + 1 if twice else RUNS
     # Four for each output and each logit.
     checks = (sum(sizes) + 8 * sum(int(np.prod(graph.shape(o))) for o in graph.outputs) + 1) * max(inputs, 1)
-    checks *= RUNS * TRIES * STARTS
+    checks *= runs * TRIES * STARTS
     largest = max(sizes)
     if precise:
         screening, checking = 16, 64

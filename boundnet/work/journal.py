@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 from boundnet.errors import CheckpointError, InputError
 from boundnet.files import check_destination
-from boundnet.results import plain
+from boundnet.plain import plain
 from boundnet.results_io import build
 from boundnet.rounding import Array
 from boundnet.units import Job, Outcome, Unit

@@ -16,10 +16,10 @@ from boundnet.results import Analysis
 from boundnet_reports.page import crosscheck, sampled, tables
 from boundnet_reports.page.compare import comparison_table, labels
 from boundnet_reports.page.views import Result
-from boundnet_reports.rows import Table, facts, layer_rows, sample_rows, summary_lines
+from boundnet_reports.rows import Table, facts, layer_rows, sample_rows, summary_lines, word
 
 MOST_SAMPLES = 20
-_COLOURS = {"PROVED": "bold green", "BOUNDED": "bold green"}
+_COLOURS = {"PROVED": "bold green", "LIKELY": "bold yellow", "BOUNDED": "bold green"}
 
 
 def report(results: Result | Sequence[Result], destination: Console | None = None) -> None:
@@ -91,7 +91,7 @@ def _one(console: Console, analysis: Analysis) -> None:
     table, left = sample_rows(analysis, MOST_SAMPLES)
     _table(console, table)
     if left:
-        rest = ", those not proved first" if analysis.summary.total else ""
+        rest = f", those not {word(analysis)} first" if analysis.summary.total else ""
         _line(console, f"{count_text(left, 'more sample')} left out here{rest}; --json, --csv and --html hold more", "dim")
     console.print()
     _line(console, "This holds if:", "bold")

@@ -14,7 +14,7 @@ from boundnet.results import Analysis, Sample
 
 COLUMNS = (
     "index", "output", "element", "value", "absolute_bound", "relative_bound", "representation_error", "rounding_bound",
-    "class", "margin", "margin_bound", "proved",
+    "class", "margin", "margin_bound", "proved", "likely",
 )  # fmt: skip
 
 
@@ -44,9 +44,10 @@ def may_replace(path: Path) -> bool:
 
 def _rows(sample: Sample) -> Iterator[tuple[object, ...]]:
     found = sample.decision
-    decided: tuple[object, ...] = ("", "", "", "")
+    decided: tuple[object, ...] = ("", "", "", "", "")
     if found is not None:
-        decided = (found.class_index, repr(found.margin), repr(found.margin_bound), str(found.proved).lower())
+        states = (str(state).lower() for state in (found.proved, found.likely))
+        decided = (found.class_index, repr(found.margin), repr(found.margin_bound), *states)
     for output in sample.outputs:
         bounds = (output.absolute_bound, output.relative_bound, output.representation_error, output.rounding_bound)
         for at in np.ndindex(output.value.shape):

@@ -15,10 +15,11 @@ from boundnet.results import Analysis, Sample
 from boundnet_reports.page import crosscheck, sampled
 from boundnet_reports.page.compare import comparison_table, labels
 from boundnet_reports.page.decisions import ratio, urgency, why_not
-from boundnet_reports.page.headline import facts, meaning, not_covered, odds, reproduce, split_verdict, tiles, tone, word
+from boundnet_reports.page.headline import facts, meaning, not_covered, odds, reproduce, split_verdict, tiles, tone
 from boundnet_reports.page.layer_words import share
 from boundnet_reports.page.tables import Table, layer_table
 from boundnet_reports.page.views import Result, model_name
+from boundnet_reports.rows import word
 
 _MARKS = {"good": "✅", "likely": "\N{HEAVY MINUS SIGN}", "bad": "❌"}
 MOST_LAYERS = 20
@@ -94,12 +95,14 @@ def _one(analysis: Analysis) -> list[str]:
     head = f"{state} ({odds(analysis)})" if state and odds(analysis) else state
     lines = [f"### {mark} {escape(f'{head}: {model}' if head else model)}", "", escape(sentence), ""]
     lines += [f"> **Warning** {escape(warning)}\n" for warning in analysis.warnings]
-    rows = [["guarantee", f"{analysis.guarantee}, {meaning(analysis.guarantee, analysis.failure_probability)}"]]
+    rows = [
+        ["guarantee", f"{analysis.guarantee}, {meaning(analysis.guarantee, analysis.failure_probability, analysis.chance)}"]
+    ]
     rows += [[tile.name, f"{tile.figure}; {tile.note}" if tile.note else tile.figure] for tile in tiles(analysis)]
     rows += [[key, value] for key, value in facts(analysis).items()]
     lines += _table(["", ""], rows)
     lines += ["", *_folded("Layers", _layers(analysis))]
-    open_ = [sample for sample in analysis.samples if sample.decision is not None and not sample.decision.proved]
+    open_ = [sample for sample in analysis.samples if sample.decision is not None and not sample.decision.holds]
     if open_:
         summary = f"Not {word(analysis)}: {count_text(len(open_), 'sample')}"
         lines += ["", *_folded(summary, _open(analysis, open_))]

@@ -39,14 +39,22 @@ def layer_rows(analysis: Analysis) -> Table:
     return Table(headings, rows, frozenset({"shape", "range", "error bound", "share"}))
 
 
+_WORD = {"deterministic": "proved", "sketch": "proved", "probabilistic": "likely", "empirical": "not seen to change"}
+
+
+def word(analysis: Analysis) -> str:
+    """What the guarantee calls a decision that holds; only a theorem is called proved."""
+    return _WORD.get(analysis.guarantee, "claimed")
+
+
 def sample_rows(analysis: Analysis, limit: int) -> tuple[Table, int]:
-    """One row a sample, those not proved first, and how many samples were left out."""
-    chosen = sorted(analysis.samples, key=lambda s: (s.decision is None or s.decision.proved, s.index))[:limit]
+    """One row a sample, those that do not hold first, and how many samples were left out."""
+    chosen = sorted(analysis.samples, key=lambda s: (s.decision is None or s.decision.holds, s.index))[:limit]
     decided = any(sample.decision for sample in chosen)
     referenced = any(sample.reference for sample in chosen)
     headings = ["sample"]
     if decided:
-        headings += ["class", "margin", "margin's bound", "proved"]
+        headings += ["class", "margin", "margin's bound", word(analysis)]
     headings += ["output", "error bound"]
     if referenced:
         headings += ["float64 centre off by"]
@@ -59,7 +67,7 @@ def sample_rows(analysis: Analysis, limit: int) -> tuple[Table, int]:
         if referenced:
             row += [bound_text(sample.reference.centre_error) if sample.reference else ""]
         rows.append(tuple(row))
-    table = Table(tuple(headings), tuple(rows), frozenset(headings) - {"proved", "output"})
+    table = Table(tuple(headings), tuple(rows), frozenset(headings) - {word(analysis), "output"})
     return table, len(analysis.samples) - len(chosen)
 
 
@@ -78,7 +86,7 @@ def summary_lines(analysis: Analysis) -> list[str]:
     if cast != 0.0:
         lines.append(f"casting weights and inputs changes outputs by about {bound_text(cast)}, which the bounds include")
     if summary.total:
-        lines.append(f"decisions ({summary.decision_rule}): {summary.proved} of {summary.total} proved")
+        lines.append(f"decisions ({summary.decision_rule}): {summary.holding} of {summary.total} {word(analysis)}")
     lines.append(f"inputs: {inputs.source}" + ("" if inputs.box and inputs.count == 1 else f" ({_count(inputs)})"))
     lines += [f"{key}: {value}" for key, value in box_facts(analysis).items()]
     lines += [f"note: {note}" for note in inputs.notes]
@@ -121,10 +129,10 @@ def _decision(sample: Sample) -> list[str]:
 
 
 def decision_text(found: Decision) -> str:
-    """Whether a decision is proved."""
-    if found.proved and found.probabilities_separated is False:
+    """Whether a decision holds in the sense of the guarantee."""
+    if found.holds and found.probabilities_separated is False:
         return "yes, but probabilities may tie"
-    return "yes" if found.proved else "NO"
+    return "yes" if found.holds else "NO"
 
 
 def _largest(sample: Sample) -> float:

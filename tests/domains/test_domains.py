@@ -94,7 +94,7 @@ def test_cap_does_not_shrink_the_slack_of_the_form() -> None:
     domain.push("t", ("x",), Local((Diagonal(np.ones(2), (2,), (2,)),), blank, no, no, blank, blank, blank + 1.0), blank)
     assert domain._radii["t"].max() <= 1.0 + 1e-9
     domain.push("y", ("t",), Local((DenseMap(np.array([[1.0, 0.0], [0.0, 1.0]])),), blank, no, no), blank)
-    assert domain._forms["y"].fresh.max() >= 1e12 * 2.0**-53
+    assert domain._forms["y"].worst.fresh.max() >= 1e12 * 2.0**-53
 
 
 FAST = settings(max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))

@@ -169,16 +169,16 @@ MUTANTS: dict[str, Mutant] = {
         running.add_leaf, "started + fused > 0.0", "started > 0.0", one(dense(1.125), [[1.125]], replace(SEQ, fma="yes"))
     ),
     "product underflow": Mutant(
-        inner_product._absolute_terms, "per_product + per_sum", "per_sum", one(dense(0.5), [[TINY]], PLAIN)
+        inner_product.absolute_terms, "per_product + per_sum", "per_sum", one(dense(0.5), [[TINY]], PLAIN)
     ),
     "flushed product": Mutant(
-        inner_product._absolute_terms, "per_sum + 2.0 * flush", "per_sum", one(dense(0.5), [[LEAST]], FLUSH)
+        inner_product.absolute_terms, "per_sum + 2.0 * flush", "per_sum", one(dense(0.5), [[LEAST]], FLUSH)
     ),
     "flushed operand": Mutant(
-        inner_product._absolute_terms, "flush * (operands + 3.0 * leaves)", "0.0 * leaves", one(dense(8.0), [[LEAST / 2]], DAZ)
+        inner_product.absolute_terms, "flush * (operands + 3.0 * leaves)", "0.0 * leaves", one(dense(8.0), [[LEAST / 2]], DAZ)
     ),
     "flushed bias": Mutant(
-        inner_product._absolute_terms, "3.0 * flush, 0.0)", "0.0, 0.0)", one(dense(1.0, bias=LEAST / 2), [[0.0]], DAZ)
+        inner_product.absolute_terms, "3.0 * flush, 0.0)", "0.0, 0.0)", one(dense(1.0, bias=LEAST / 2), [[0.0]], DAZ)
     ),
     "final store": Mutant(Arithmetic.store, "error + self.one_rounding", "error + 0.0 * self.one_rounding", one(dense(1.0, 1.0), [[1.0, 2.0**-8]], MIXED)),
     "2u when not to nearest": Mutant(

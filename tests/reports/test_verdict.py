@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from boundnet.probabilistic.info import ChanceInfo
 from tiny_models import classifier
 
 import boundnet
+from boundnet.arithmetic import Arithmetic
+from boundnet.guarantee import DETERMINISTIC, Guarantee
 from boundnet.presets import preset
 from boundnet.results import Analysis, Layer, OutputBound, Sample
 from boundnet.verdict import certain_digits, verdict
@@ -23,8 +26,8 @@ def analysis(tmp_path_factory: pytest.TempPathFactory) -> Analysis:
 
 
 def again(
-    analysis: Analysis, arithmetic: str = "binary32", *, bound: float | None = None, layers: tuple[Layer, ...] | None = None,
-    **summary: float,
+    analysis: Analysis, arithmetic: str | Arithmetic = "binary32", *, bound: float | None = None, layers: tuple[Layer, ...] | None = None,
+    guarantee: Guarantee = DETERMINISTIC, **summary: float,
 ) -> str:  # fmt: skip
     """The verdict with other figures."""
     samples = analysis.samples
@@ -33,7 +36,8 @@ def again(
         samples = tuple(replace(s, outputs=(o,)) for s, o in zip(samples, outputs, strict=True))
         summary["max_absolute_bound"] = bound
     figures = replace(analysis.summary, **summary)  # type: ignore[arg-type]
-    return verdict(figures, layers or analysis.layers, samples, analysis.inputs, preset(arithmetic))
+    rules = preset(arithmetic) if isinstance(arithmetic, str) else arithmetic
+    return verdict(figures, layers or analysis.layers, samples, analysis.inputs, rules, guarantee)
 
 
 def test_proved_only_if_all_are(analysis: Analysis) -> None:
@@ -54,7 +58,7 @@ def test_names_where_error_outgrows_values(analysis: Analysis) -> None:
     lost = replace(analysis.layers[1], absolute_bound=5.0, low=-5.0, high=6.0)
     text = again(analysis, "bfloat16", bound=3.0, proved=0, layers=(analysis.layers[0], lost, analysis.layers[2]))
     assert "no digit of the outputs certain" in text
-    assert "outgrows the values at layer 'dense'" in text
+    assert "The bound says nothing from layer 'dense' on, where it outgrows the values." in text
 
 
 @pytest.mark.parametrize(
@@ -67,7 +71,32 @@ def test_names_where_error_outgrows_values(analysis: Analysis) -> None:
     ],
 )
 def test_remedies_are_those_left(analysis: Analysis, arithmetic: str, remedies: str) -> None:
-    assert again(analysis, arithmetic, proved=0).endswith(f"To tighten: {remedies}")
+    text = again(analysis, arithmetic, proved=0)
+    assert f"To tighten: {remedies} What else can answer: --guarantee probabilistic (likely, with its probability)" in text
+    assert text.endswith("and boundnet mca (what happens in sampled runs, without proof).")
+
+
+def test_what_else_can_answer_depends_on_the_machine(analysis: Analysis) -> None:
+    biased = boundnet.build("binary32", rounding="toward_zero")
+    assert "probabilistic" not in again(analysis, biased, proved=0)
+    assert "boundnet mca" in again(analysis, biased, proved=0)
+    chance = Guarantee.of(ChanceInfo(8.0, "model", 1000, 2.6e-11, 0.0))
+    likely = again(analysis, guarantee=chance, proved=0, likely=1)
+    assert likely.startswith("NOT ALL LIKELY: rounding likely keeps the class for 1 of 2 inputs in binary32 (fails with ")
+    assert "--guarantee" not in likely
+    boxed = replace(analysis, inputs=replace(analysis.inputs, box=True))
+    assert "What else" not in again(boxed, proved=0)
+
+
+def test_likely_is_never_proved(analysis: Analysis) -> None:
+    for model, words in (("model", "under a model of rounding errors"), ("theorem", "a theorem for stochastic rounding")):
+        chance = Guarantee.of(ChanceInfo(8.0, model, 1000, 2.6e-11, 1e-12))
+        text = again(analysis, guarantee=chance, proved=0, likely=2)
+        assert text.startswith(
+            "LIKELY: rounding in binary32 is unlikely to change the class of any of 2 inputs; fails with "
+        )
+        assert f"probability at most 2.8e-11, {words}; outputs within" in text
+        assert "proved" not in text.lower()
 
 
 def sample(value: float, bound: float) -> Sample:

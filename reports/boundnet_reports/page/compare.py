@@ -14,10 +14,11 @@ from boundnet.results import Analysis
 from boundnet.verdict import certain_digits
 from boundnet_reports.page.axes import log_axis
 from boundnet_reports.page.depth import Legend, Plot
-from boundnet_reports.page.headline import digits_text, split_verdict, tiles, tone, word
+from boundnet_reports.page.headline import digits_text, split_verdict, tiles, tone
 from boundnet_reports.page.plots import Series, magnitudes
 from boundnet_reports.page.svg import element, join, percent
 from boundnet_reports.page.tables import Cell, Heading, Row, Table, number
+from boundnet_reports.rows import word
 
 _ROW = 30.0
 _STYLES = ("c1", "c2", "c3", "c4", "c5", "c6")
@@ -79,13 +80,13 @@ def comparison_table(results: Sequence[Analysis], names: Sequence[str]) -> Table
 def _row(result: Analysis, name: str, n: int) -> Row:
     summary = result.summary
     head, _ = split_verdict(result.verdict)
-    decisions = f"{summary.proved} of {summary.total} {word(result)}" if summary.total else "none"
+    decisions = f"{summary.holding} of {summary.total} {word(result)}" if summary.total else "none"
     in_u = summary.max_absolute_bound_in_u if result.samples else None
     bound = summary.max_absolute_bound if result.samples else math.inf
     seconds = result.timings.get("total", math.nan)
     return Row((
         Cell(name), Cell(head or "see below", tone=tone(result)), Cell(printable(result.guarantee)),
-        number(decisions, summary.proved / summary.total if summary.total else -1.0),
+        number(decisions, summary.holding / summary.total if summary.total else -1.0),
         number(bound_text(bound) if result.samples else "none known", bound),
         number("-" if in_u is None else bound_text(in_u), math.nan if in_u is None else in_u),
         number(digits_text(result), _digits(result)), Cell(tiles(result)[-1].figure),
@@ -121,7 +122,7 @@ def charts(results: Sequence[Analysis], names: Sequence[str]) -> list[Chart]:
         )
     if any(result.summary.total for result in results):
         bars = [
-            (result.summary.proved / result.summary.total, f"{result.summary.proved} of {result.summary.total}")
+            (result.summary.holding / result.summary.total, f"{result.summary.holding} of {result.summary.total}")
             if result.summary.total else (0.0, "none to decide")
             for result in results
         ]  # fmt: skip

@@ -26,18 +26,18 @@ def ratio(found: Decision) -> float:
 
 
 def urgency(sample: Sample) -> tuple[int, float, int]:
-    """Sorts samples: first those not proved, and those with the largest ratio; samples without decision by their bound."""
+    """Sorts samples: first those that do not hold, then by the largest ratio; samples without decision by their bound."""
     found = sample.decision
     if found is None:
         bounds = [float(output.absolute_bound.max(initial=0.0)) for output in sample.outputs]
         worst = max(bounds, default=0.0)
         return (1, -math.inf if math.isnan(worst) else -worst, sample.index)
     part = ratio(found)
-    return (int(found.proved), -math.inf if math.isnan(part) else -part, sample.index)
+    return (int(found.holds), -math.inf if math.isnan(part) else -part, sample.index)
 
 
 def why_not(found: Decision, analysis: Analysis) -> str:
-    """Why a decision is not proved, in words."""
+    """Why a decision does not hold, in words."""
     if math.isnan(found.margin) or math.isnan(found.margin_bound):
         return "the margin is undefined: the exact network itself gives no finite values"
     if math.isinf(found.margin_bound):
@@ -46,9 +46,8 @@ def why_not(found: Decision, analysis: Analysis) -> str:
         return "the exact network itself does not separate the two classes"
     times = ratio(found)
     if times >= 1.0:
-        return (
-            f"the bound is {bound_text(times, 2)} times the margin: a bound smaller by more than that factor would prove it"
-        )
+        it = "make it likely" if analysis.guarantee == "probabilistic" else "prove it"
+        return f"the bound is {bound_text(times, 2)} times the margin: a bound smaller by more than that factor would {it}"
     if analysis.inputs.box:
         return "the ranges of the classes over the box overlap"
     return "the bound is below this margin, but casting weights or inputs, or another class, takes up what is left"
@@ -86,7 +85,7 @@ def spread(analysis: Analysis, word: str) -> Spread | None:
     if other:
         words += f" {count_text(other, 'sample')} without a finite ratio."
     entries = [
-        Entry(part, str(sample.index), sample.decision is not None and sample.decision.proved) for part, sample in ratios
+        Entry(part, str(sample.index), sample.decision is not None and sample.decision.holds) for part, sample in ratios
     ]
     drawing = log_histogram(entries, Words("sample", word, f"not {word}", "bound = margin", "none"))
     return Spread(drawing, words.strip())

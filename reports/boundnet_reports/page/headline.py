@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from boundnet.probabilistic.info import ChanceInfo
+
 from boundnet.crosscheck.results import CrossCheck
 from boundnet.figures import bound_text, count_text, printable, share_text, value_text
 from boundnet.mca.results import Sampled
@@ -15,14 +17,13 @@ from boundnet.verdict import certain_digits
 from boundnet_reports.boxes import box_facts
 from boundnet_reports.page.decisions import ratio
 from boundnet_reports.page.layer_words import has_shares, share
-from boundnet_reports.rows import cast_error
+from boundnet_reports.rows import cast_error, word
 
 _MEANING = {
     "deterministic": "a theorem: it holds for every execution that conforms to the arithmetic below",
     "probabilistic": "likely, not proved: it holds with the stated probability if rounding errors behave as the model says",
     "empirical": "seen, not proved: it says what happened in the executions that were run, and nothing about others",
 }
-_WORD = {"deterministic": "proved", "sketch": "proved", "probabilistic": "likely", "empirical": "not seen to change"}
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,9 @@ class Tile:
     tone: str = ""
 
 
-def word(analysis: Analysis) -> str:
-    """What the guarantee calls a decision that holds; only a theorem is called proved."""
-    return _WORD.get(analysis.guarantee, "claimed")
-
-
 def tone(analysis: Analysis) -> str:
     """How the verdict is marked: good for what is proved, likely for what other guarantees say holds, else bad."""
-    if not analysis.proved:
+    if not analysis.holds:
         return "bad"
     return "good" if word(analysis) == "proved" and analysis.samples else "likely"
 
@@ -51,8 +47,13 @@ MARKS = {"good": "✓", "likely": "≈", "bad": "✗"}
 """Beside the verdict, so that it does not depend on colour."""
 
 
-def meaning(guarantee: str, chance: float | None = None) -> str:
-    """The guarantee in words; ``chance``: the failure probability, where it has one."""
+def meaning(guarantee: str, chance: float | None = None, about: ChanceInfo | None = None) -> str:
+    """The guarantee in words; ``chance``: the failure probability, where it has one; ``about``: what that rests on."""
+    if guarantee == "probabilistic" and about is not None and about.model == "theorem":
+        return (
+            "likely, not proved: a theorem about stochastic rounding that fails with probability at most "
+            f"{_chance(chance or 1.0)} over the random bits of one execution an input and the analyzer's own"
+        )
     if guarantee == "sketch":
         odds = "a small probability" if chance is None else f"probability at most {_chance(chance)}"
         return (
@@ -95,8 +96,8 @@ def tiles(analysis: Analysis) -> list[Tile]:
     found = []
     name = word(analysis)
     if summary.total:
-        all_of_them = summary.proved == summary.total
-        text = f"{summary.proved} of {summary.total}"
+        all_of_them = summary.holding == summary.total
+        text = f"{summary.holding} of {summary.total}"
         found.append(Tile(f"decisions {name}", text, _closest(analysis), tone(analysis) if all_of_them else "bad"))
     else:
         found.append(Tile("decisions", "none", "the outputs decide nothing, or nothing was analysed"))

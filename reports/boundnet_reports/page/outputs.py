@@ -57,7 +57,7 @@ def _panel(analysis: Analysis, sample: Sample, word: str) -> Panel:
     found = sample.decision
     lines = []
     if found is not None:
-        state = word if found.proved else f"not {word}"
+        state = word if found.holds else f"not {word}"
         title = f"Sample {sample.index}: class {found.class_index}, {state}"
         rival = "" if found.runner_up is None else f" over class {found.runner_up}"
         where = " at the box's centre" if analysis.inputs.box else ""
@@ -66,14 +66,14 @@ def _panel(analysis: Analysis, sample: Sample, word: str) -> Panel:
             line = f"Class {found.class_index} leads by {floor_text(found.margin)}{rival}{where}; "
             line += f"rounding changes that by at most {bound_text(found.margin_bound)}"
         times = ratio(found)
-        if found.proved and 0.0 < times < 1.0 and not analysis.inputs.box:
+        if found.holds and 0.0 < times < 1.0 and not analysis.inputs.box:
             line += (
                 f", {bound_text(100 * times, 2)} % of the margin"
                 if times > 1e-4
                 else f", {bound_text(times, 2)} of the margin"
             )
         lines.append(line + ".")
-        if not found.proved:
+        if not found.holds:
             lines.append(f"Not {word}: {why_not(found, analysis)}.")
         elif found.probabilities_separated is False:
             lines.append("The computed probabilities may tie all the same.")

@@ -12,7 +12,6 @@ from boundnet.figures import bound_text, floor_text, printable, shape_text, shar
 from boundnet.results import Analysis, Layer, Sample
 from boundnet_reports.page.decisions import ratio, urgency, why_not
 from boundnet_reports.page.depth import Observed
-from boundnet_reports.page.headline import word
 from boundnet_reports.page.layer_words import (
     Limits,
     details,
@@ -26,7 +25,7 @@ from boundnet_reports.page.layer_words import (
     share,
 )
 from boundnet_reports.page.network import anchor
-from boundnet_reports.rows import decision_text, values_text
+from boundnet_reports.rows import decision_text, values_text, word
 
 MOST_SAMPLES = 500
 
@@ -161,8 +160,8 @@ def _sample(sample: Sample, analysis: Analysis, decided: bool, referenced: bool)
         cells += [
             number(str(found.class_index), found.class_index), number(floor_text(found.margin), found.margin),
             number(bound_text(found.margin_bound), found.margin_bound), number(bound_text(part, 2), part),
-            Cell(decision_text(found), tone="good" if found.proved else "bad",
-                 more=() if found.proved else (("why", why_not(found, analysis)),)),
+            Cell(decision_text(found), tone="good" if found.holds else "bad",
+                 more=() if found.holds else (("why", why_not(found, analysis)),)),
         ]  # fmt: skip
     elif decided:
         cells += [Cell("")] * 5

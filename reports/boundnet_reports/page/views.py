@@ -24,12 +24,12 @@ from boundnet_reports.page.headline import (
     split_verdict,
     tiles,
     tone,
-    word,
 )
 from boundnet_reports.page.layer_words import has_shares
 from boundnet_reports.page.network import LEGEND, draw
 from boundnet_reports.page.outputs import panels
 from boundnet_reports.page.tables import layer_table, sample_table
+from boundnet_reports.rows import word
 
 Result = Analysis | CrossCheck | Sampled
 View = dict[str, Any]
@@ -78,7 +78,7 @@ def _analysis(analysis: Analysis, checks: Sequence[CrossCheck], prefix: str) -> 
         "mark": MARKS[tone(analysis)],
         "odds": odds(analysis),
         "guarantee": printable(analysis.guarantee),
-        "meaning": meaning(analysis.guarantee, analysis.failure_probability),
+        "meaning": meaning(analysis.guarantee, analysis.failure_probability, analysis.chance),
         "warnings": [printable(warning) for warning in analysis.warnings],
         "tiles": tiles(analysis),
         "facts": facts(analysis),

@@ -1,0 +1,112 @@
+"""The probabilistic guarantee from end to end: what a result says, and what it never says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jsonschema import Draft202012Validator
+from tiny_models import classifier
+
+import boundnet
+from boundnet.errors import FormatError, InputError
+from boundnet.probabilistic.chance import exceedance
+from boundnet.results import Analysis
+from boundnet.results_io import SCHEMA, from_json
+
+DIGITS = Path(__file__).parents[2] / "examples" / "digits_cnn.h5"
+WITH = {"guarantee": "probabilistic"}
+
+
+def images(count: int) -> np.ndarray:
+    with np.load(DIGITS.parent / "digits_test.npz") as data:
+        found: np.ndarray = data["inputs"][:count]
+        return found
+
+
+@pytest.fixture(scope="module")
+def likely() -> Analysis:
+    return boundnet.analyze(DIGITS, images(3), "binary16", **WITH)  # type: ignore[arg-type]
+
+
+def test_result_is_likely_and_proves_nothing(likely: Analysis) -> None:
+    assert likely.guarantee == "probabilistic"
+    assert not likely.proved
+    assert likely.holds
+    assert (likely.summary.proved, likely.summary.likely, likely.summary.holding) == (0, 3, 3)
+    assert all(s.decision is not None and s.decision.likely and not s.decision.proved for s in likely.samples)
+    assert likely.verdict.startswith("LIKELY: ")
+    assert "proved" not in likely.verdict.lower()
+
+
+def test_probability_is_that_of_the_whole_claim(likely: Analysis) -> None:
+    chance = likely.chance
+    assert chance is not None
+    assert chance.model == "model"
+    assert chance.statements > 3 * sum(int(np.prod(node.shape)) for node in likely.nodes)
+    assert chance.rounding_probability >= chance.statements * exceedance(chance.lam)
+    assert likely.failure_probability is not None
+    assert chance.rounding_probability + chance.coins_probability <= likely.failure_probability <= 2.1e-9
+    assert any("a model, not a fact" in line for line in likely.assumptions)
+
+
+def test_stochastic_rounding_is_a_theorem() -> None:
+    rules = boundnet.build("binary32", rounding="stochastic")
+    found = boundnet.analyze(DIGITS, images(1), rules, **WITH)  # type: ignore[arg-type]
+    assert found.chance is not None
+    assert found.chance.model == "theorem"
+    assert "a theorem for stochastic rounding" in found.verdict
+    assert any("Connolly" in line for line in found.assumptions)
+
+
+def test_square_roots_are_smaller_where_many_roundings_meet() -> None:
+    worst = boundnet.analyze(DIGITS, images(1), "binary32")
+    found = boundnet.analyze(DIGITS, images(1), "binary32", **WITH)  # type: ignore[arg-type]
+    assert found.summary.max_logit_bound is not None
+    assert worst.summary.max_logit_bound is not None
+    assert found.summary.max_logit_bound < worst.summary.max_logit_bound / 5
+
+
+@pytest.mark.parametrize("domain", ["interval", "affine", "sketch"])
+def test_every_domain_gives_it(domain: str) -> None:
+    found = boundnet.analyze(DIGITS, images(1), "bfloat16", domain=domain, coins=3, **WITH)  # type: ignore[arg-type]
+    assert found.summary.likely == 1
+    assert found.chance is not None
+    assert (found.chance.coins_probability > 0.0) == (domain == "sketch")
+
+
+def test_json_is_valid_and_read_back(likely: Analysis) -> None:
+    text = likely.to_json()
+    data = json.loads(text)
+    Draft202012Validator(json.loads(SCHEMA.read_text())).validate(data)
+    assert data["chance"]["lambda"] == likely.chance.lam  # type: ignore[union-attr]
+    assert data["samples"][0]["decision"]["likely"] is True
+    again = from_json(text)
+    assert again.to_json() == text
+    assert again.holds
+    assert not again.proved
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        ({"guarantee": "probabilistic", "lam": 2.0}, "says nothing here"),
+        ({"guarantee": "probabilistic", "lam": -1.0}, "positive number"),
+        ({"guarantee": "probabilistic", "lam": float("nan")}, "positive number"),
+        ({"lam": 8.0}, "for the probabilistic guarantee"),
+        ({"guarantee": "empirical"}, "worst-case or probabilistic"),
+        ({"guarantee": "probabilistic", "box": (np.zeros((1, 3)), np.ones((1, 3)))}, "boxes"),
+    ],
+)
+def test_bad_requests(request_: dict[str, object], words: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=words):
+        boundnet.analyze(classifier(tmp_path / "m.h5"), np.ones((1, 3)), **request_)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("change", [{"rounding": "toward_zero"}, {"rounding": "any"}])
+def test_biased_roundings_are_refused(change: dict[str, str], tmp_path: Path) -> None:
+    rules = boundnet.build("binary32", **change)
+    with pytest.raises(FormatError, match="biased"):
+        boundnet.analyze(classifier(tmp_path / "m.h5"), np.ones((1, 3)), rules, **WITH)  # type: ignore[arg-type]

@@ -1,0 +1,112 @@
+"""Whole networks under stochastic rounding: residuals, ties, kinks, batch norms, softmax; by every domain and by rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from mutation import mutate
+from simulate import distances, exceeded, stochastic, traced
+from sketches.sketch_networks import ENOUGH, random_network
+
+from boundnet.adjoint import adjoint
+from boundnet.domains.sketch import SketchDomain
+from boundnet.forward import Trace, forward
+from boundnet.graph import LayerGraph
+from boundnet.probabilistic.chance import Chance, exceedance
+from boundnet.rounder import Rounder
+from boundnet.rounding import Array
+from boundnet.sketches.certify import certify
+from boundnet.sketches.certify_random import certify_random
+
+LAM = 2.5
+RUNS = 400
+FORMATS = ("bfloat16", "pure-binary16", "binary32")
+NETWORKS = range(30)
+
+
+def case(number: int) -> tuple[LayerGraph, Array, str]:
+    name = FORMATS[number % 3]
+    graph, x = random_network(number, 3)
+    storage = stochastic(name).storage
+    return graph.mapped(storage.round), storage.round(x), name
+
+
+@pytest.mark.parametrize("number", NETWORKS)
+def test_radii_and_rows_are_left_no_more_often_than_claimed(number: int) -> None:
+    graph, x, name = case(number)
+    rules = stochastic(name)
+    apart = distances(graph, [x], rules, RUNS)
+    for affine in (True, False):
+        trace = traced(graph, [x], rules, LAM, affine)
+        shares = exceeded(trace, apart)
+        # Every element's share is a mean of RUNS draws; those of one tensor depend on each other.
+        assert max(shares.values()) <= exceedance(LAM) + 0.03, max(shares, key=lambda n: shares[n])
+    output = graph.outputs[-1]
+    size = int(np.prod(graph.shape(output)))
+    rows = adjoint(traced(graph, [x], rules, LAM), output, np.eye(size).reshape(size, 1, *graph.shape(output)))
+    seen = apart[output].reshape(RUNS, size) > rows.bound[:, 0]
+    assert seen.mean() <= exceedance(LAM) + 0.03
+
+
+@pytest.mark.parametrize("number", NETWORKS)
+def test_a_large_lambda_is_never_left(number: int) -> None:
+    graph, x, name = case(number)
+    rules = stochastic(name)
+    for affine in (True, False):
+        trace = traced(graph, [x], rules, 8.0, affine)
+        assert max(exceeded(trace, distances(graph, [x], rules, 100, seed=3)).values()) == 0.0
+
+
+def frozen(number: int, lam: float, widen: float = 1.0) -> tuple[SketchDomain, Trace, LayerGraph]:
+    graph, x, name = case(number)
+    rules = stochastic(name)
+    domain = SketchDomain(graph, ENOUGH, 1, np.inf, lam=lam, widen=widen)
+    return domain, forward(graph, [x], Rounder(rules), domain, chance=Chance.of(rules, lam)), graph
+
+
+@pytest.mark.parametrize("number", range(24))
+def test_sketch_radii_are_confirmed_and_no_less_than_rows(number: int) -> None:
+    from boundnet.sketches.rows import exact_radii
+
+    for widen in (1.0, 1.7, 2.9):  # as a proof tries again
+        domain, trace, graph = frozen(number, LAM, widen)
+        plan, order = domain.plan, graph.topological()
+        holds = certify(plan, domain.limits, ENOUGH, 77, (), radii=plan.radius).holds
+        if holds and certify_random(plan, domain.limits, domain.random_limits, plan.radius, ENOUGH, 77).holds:
+            break
+    else:
+        raise AssertionError("no try was confirmed")
+    for name in domain.random_limits:
+        elements = np.flatnonzero(np.isfinite(domain.limits[name]).reshape(-1))
+        _, exact, _ = exact_radii(plan, order, name, elements)
+        assert np.all(trace.tensors[name].radius.reshape(-1)[elements] >= exact * (1 - 1e-9))
+
+
+def test_promised_norms_that_are_too_small_are_noticed() -> None:
+    noticed = tried = 0
+    for number in range(40):
+        domain, _, _ = frozen(number, LAM)
+        limits = domain.random_limits
+        named = [n for n, r in limits.items() if np.isfinite(r).any()]
+        if not named or not certify_random(domain.plan, domain.limits, limits, domain.plan.radius, ENOUGH, 5).holds:
+            continue
+        tried += 1
+        smaller = {**limits, named[-1]: limits[named[-1]] / 4.0}
+        radii = {**domain.plan.radius, named[-1]: domain.plan.radius[named[-1]] * 0.0}
+        noticed += not certify_random(domain.plan, domain.limits, smaller, radii, ENOUGH, 5).holds
+    assert tried >= 8
+    assert noticed == tried
+
+
+def test_a_second_run_without_its_coins_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Probes that are all zero would confirm anything: the exact radii tell."""
+    from boundnet.sketches import certify_random as module
+
+    domain, _, _ = next(
+        f for f in (frozen(n, LAM) for n in range(24)) if any(np.isfinite(r).any() for r in f[0].random_limits.values())
+    )
+    tiny = {name: limit * 1e-6 for name, limit in domain.random_limits.items()}
+    radii = {name: radius * 0.0 for name, radius in domain.plan.radius.items()}
+    assert not certify_random(domain.plan, domain.limits, tiny, radii, ENOUGH, 5).holds
+    mutate(monkeypatch, module.certify_random, "totals[name] = root_sum(totals[name], *value)", "pass")
+    assert certify_random(domain.plan, domain.limits, tiny, radii, ENOUGH, 5).holds
