@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from boundnet.plain import plain
+from boundnet.probabilistic.info import ChanceInfo
 from boundnet.rounding import Array
 
 SCHEMA_VERSION = "1.1"
@@ -224,25 +225,6 @@ class Summary:
     def holding(self) -> int:
         """How many decisions hold in the sense of the result's guarantee."""
         return self.proved + self.likely
-
-
-@dataclass(frozen=True)
-class ChanceInfo:
-    """What a probabilistic result rests on (docs/probabilistic.md).
-
-    Attributes:
-        lam: how many times the 2-norm of their half-ranges sums of roundings stay within (JSON key ``lambda``).
-        model: ``theorem`` for stochastic rounding, ``model`` where mean independence of roundings is assumed.
-        statements: how many such sums the claim is about.
-        rounding_probability: bound of the probability that any of them is larger, over one execution for each input.
-        coins_probability: bound of the probability that the analyzer's own coins deceived it.
-    """
-
-    lam: float
-    model: str
-    statements: int
-    rounding_probability: float
-    coins_probability: float
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from boundnet.sketches.settings import Settings
 
 
 def random_factors(settings: Settings) -> tuple[float, float, float]:
-    """Factors on an estimate of a 2-norm: one that hardly any check fails to confirm, one with less room, one that most do."""
+    """Factors on an estimate of a 2-norm: hardly any check fails to confirm the first, most confirm the last."""
     needed = 1.0 / np.sqrt(chi_square_share(settings.checking, settings.log_p))
     # Standard deviation of the logarithm of a root mean square of K normal variables: about 1 / sqrt(2 K).
     scatter = np.sqrt(0.5 / settings.screening + 0.5 / settings.checking)

@@ -35,7 +35,9 @@ def broken(frozen: Frozen) -> int:
 def test_confirmed_radii_are_no_less_than_exact_ones(number: int) -> None:
     """Four screening probes and no safety factor: many promises are wrong, and no run with a wrong one is confirmed."""
     graph, x = random_network(number, 3)
-    frozen = screened(graph, x, FEW, budget=1e6, change=lambda d: setattr(d, "_factor", 2.0))
+    frozen = screened(
+        graph, x, FEW, budget=1e6, change=lambda d: setattr(d, "_factors", replace(d._factors, loose=(2.0, 0.0)))
+    )
     if confirm(frozen).holds:
         assert broken(frozen) == 0
     safe = screened(graph, x, ENOUGH)
