@@ -21,6 +21,7 @@ from boundnet.sketches.sketched import Sketched
 class Trace:
     """What a forward pass knows: a tensor for every node, a local form for every op, and of some nodes the probes.
 
+    ``lost`` names the node from which on a domain stopped to tell errors from values and went on with intervals.
     ``slack`` keeps what :mod:`boundnet.adjoint` adds to each op for its own rounding, the same for all rows.  ``lam``: how
     many times the 2-norm of their half-ranges mean-independent roundings may reach, 0 where all are worst cases.
     """
@@ -32,6 +33,7 @@ class Trace:
     sketches: dict[str, Sketched] = field(default_factory=dict)
     slack: dict[str, Array] = field(default_factory=dict)
     lam: float = 0.0
+    lost: str | None = None
 
     @property
     def samples(self) -> int:

@@ -112,6 +112,8 @@ def bound_rows(trace: Trace, node: str, pairs: bool, best: Array | None = None, 
     sketch = trace.sketches.get(node)
     if sketch is not None and (k + k * k / 2.0 if k <= ALL_PAIRS else 2.0 * k) * cost_of(trace.graph) > ROW_WORK:
         return _sketched_rows(trace, node, flat, sketch, pairs, best, sharpen)
+    if trace.lost is not None and k * cost_of(trace.graph) > ROW_WORK:
+        return _drowned_rows(trace, node, flat, pairs, best, sharpen)
     if k > MOST_ROWS:
         return Rows(flat, _triangle(flat) if pairs else None, None)
     eye = np.broadcast_to(np.eye(k)[:, None, :], (k, n, k))
@@ -167,6 +169,20 @@ def _sketched_rows(
     if not pairs:
         return Rows(each, None, source, typical)
     return Rows(each, _through(_triangle(each), low[None], high[None], chosen), source, typical)
+
+
+def _drowned_rows(trace: Trace, node: str, radius: Array, pairs: bool, best: Array | None, sharpen: bool) -> Rows:
+    """Radii as they are, where errors have outgrown the values, and one row that tells where they come from."""
+    each = radius.copy()
+    table = _triangle(each) if pairs else None
+    if not sharpen:
+        return Rows(each, table, None)
+    chosen = int(np.argmax(each[0])) if best is None else int(best[0])
+    row = np.zeros((1, 1, each.shape[1]))
+    row[0, 0, chosen] = 1.0
+    source = _in_chunks(trace, node, row, trace.tensors[node].radius.shape[1:])
+    each[0, chosen] = min(each[0, chosen], source.bound[0, 0])
+    return Rows(each, table, source, np.zeros(1, np.int64))
 
 
 def _through(table: Array, low: Array, high: Array, best: int | Array) -> Array:

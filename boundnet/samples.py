@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from boundnet.domains.sketch import DROWNED
 from boundnet.layers import LayerTable
 from boundnet.results import DomainInfo, Sample
 from boundnet.rounding import Array
@@ -76,6 +77,8 @@ def _explain(job: Job, claim: Claim, used: dict[str, int]) -> DomainInfo:
             f"sketches for {used['sketch']}: too large for affine forms; "
             f"{claim.rows} adjoint rows decided what probes left open"
             + (f", {claim.skipped} decisions stayed open beyond the budget of rows" if claim.skipped else "")
+            + (f"; from {claim.lost[0]!r} on errors may exceed the values {DROWNED:g} times, and intervals serve"
+               if claim.lost else "")
         )
     return DomainInfo(job.domain, which, "; ".join(reasons))
 

@@ -25,6 +25,11 @@ from boundnet.sketches.promises import Factors, Promise, between, promise
 from boundnet.sketches.rows import exact_radii
 from boundnet.sketches.settings import Settings
 
+DROWNED = 4.0
+"""Mean radius over mean magnitude of a tensor above which nothing of it can be told from rounding errors."""
+IN_A_ROW = 3
+"""So many nodes, one after the other, must have drowned before a run stops to follow symbols."""
+
 SCREENING = 1 << 31
 """Number of the first screening probe: no seed gives both runs the same coins."""
 
@@ -56,12 +61,18 @@ class SketchDomain:
         shrink: promise this share of ``within`` instead of relying on all of it.
         lam: how many times their 2-norm mean-independent roundings may reach: then a promise has a part for their 2-norm,
             in ``random_limits``, beside the part in ``limits`` for worst cases.
+        lost: node from which on symbols are not followed; None finds it.
+
+    Attributes:
+        lost: node from which on radii are by intervals, because errors had outgrown the values; None where there is none.
     """
 
     def __init__(
         self, graph: LayerGraph, settings: Settings, key: int, budget: float, within: Mapping[str, Array] | None = None,
-        widen: float = 1.0, shrink: float | None = None, lam: float = 0.0,
+        widen: float = 1.0, shrink: float | None = None, lam: float = 0.0, lost: str | None = None,
     ) -> None:  # fmt: skip
+        self.lost: str | None = None
+        self._lose_at, self._drowned = lost, 0
         self.plan = Plan(graph, lam)
         self.limits: dict[str, Array] = {}
         self.random_limits: dict[str, Array] = {}
@@ -89,6 +100,9 @@ class SketchDomain:
     def push(self, name: str, inputs: tuple[str, ...], local: Local, centre: Array) -> Array:
         plan = self.plan
         lam = plan.lam
+        if name == self._lose_at:
+            self.lost = name
+        plan.severed = self.lost is not None
         radius = interval = _settled(plan.push(name, inputs, local), local, lam)
         carried = bool(plan.links[name])
         promised: Promise | None = None
@@ -108,6 +122,8 @@ class SketchDomain:
             radius, promised = self._decide(name, local, centre, promised)
             from_probes = promised.radius
         plan.radius[name] = radius
+        if carried and self._within is None and not lam:
+            self._watch(name, radius, centre)
         if self._within is None or self._shrink is not None:
             by_probes = (radius < interval) & (radius == from_probes)
             if by_probes.any():
@@ -119,6 +135,13 @@ class SketchDomain:
             if self._random is not None:
                 self._random.forget(name)
         return radius
+
+    def _watch(self, name: str, radius: Array, centre: Array) -> None:
+        """Give up following symbols where errors have outgrown the values for good."""
+        size = float(np.abs(centre).mean()) if centre.size else 0.0
+        self._drowned = self._drowned + 1 if size > 0.0 and float(radius.mean()) > DROWNED * size else 0
+        if self._drowned == IN_A_ROW:
+            self.lost = name
 
     def _screen(self, name: str, interval: Array, here: Tensor) -> Promise:
         """A promise: the estimate times a factor, where that is below the interval; less where that decides a reader."""

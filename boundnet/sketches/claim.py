@@ -19,6 +19,7 @@ class Claim:
         seeds: of the coins of every proof that held.
         rows, skipped: adjoint rows spent on open decisions, and decisions left open for lack of budget.
         failed: runs that no try confirmed.
+        lost: nodes from which on intervals served, one for each run in which errors outgrew the values.
     """
 
     probability: float = 0.0
@@ -27,6 +28,7 @@ class Claim:
     rows: int = 0
     skipped: int = 0
     failed: int = 0
+    lost: tuple[str, ...] = ()
 
     def add(self, proof: Proof, settings: Settings) -> None:
         """Take in a proof, failed tries and lost starts included: a wrong promise might have passed any of them."""
@@ -37,7 +39,9 @@ class Claim:
         self.skipped += proof.effort.skipped
         if proof.trace is None:
             self.failed += 1
-        elif proof.checks:
+        if proof.lost is not None:
+            self.lost += (proof.lost,)
+        if proof.trace is not None and proof.checks:
             self.seeds += (proof.seed,)
 
     def merge(self, other: Claim) -> None:
@@ -48,10 +52,11 @@ class Claim:
         self.rows += other.rows
         self.skipped += other.skipped
         self.failed += other.failed
+        self.lost += other.lost
 
 
 def seed_of(seed: int | None, index: int, run: int) -> int | None:
-    """Seed of the first try of run ``run`` (0: the machine's, 1: the exact network's) of input ``index``.
+    """Seed of the first try of run ``run`` (0: the machine's, 1 and 2: the exact network's) of input ``index``.
 
     Distinct for every input, run and try, and the same in whatever order inputs are analysed; None, for a seed from the
     operating system, stays None.

@@ -37,6 +37,7 @@ class Plan:
         links: where a node's named part comes from; empty where it has none.
         rho: per node, factor of |L| max|P| that bounds the float64 error of computing its probes.
         noise: noise of the node itself.
+        severed: whether further nodes keep no symbols and are intervals.
         blur, reciprocal: what :mod:`boundnet.sketches.probes` derives of a plan that grows no more.
         lam: how many times the 2-norm of their half-ranges mean-independent roundings may reach, 0 where there are none.
         random_fresh, random_named: half-ranges of mean-independent symbols without and with names; nodes without any have
@@ -53,6 +54,7 @@ class Plan:
     links: dict[str, Links] = field(default_factory=dict)
     noise: dict[str, Array] = field(default_factory=dict)
     chained: set[str] = field(default_factory=set)
+    severed: bool = False
     blur: dict[str, tuple[float, ...]] = field(default_factory=dict)
     reciprocal: dict[str, Array] = field(default_factory=dict)
     random_fresh: dict[str, Array] = field(default_factory=dict)
@@ -98,7 +100,7 @@ class Plan:
         interval = np.where(local.zero, 0.0, np.where(interval == 0.0, 0.0, np.maximum(interval, TINY)))
         fresh = np.broadcast_to(up(noise + slack, len(sources) + len(local.shared) + 4), interval.shape)
         random = local.deviation
-        if not np.isfinite(interval).all() or not np.isfinite(fresh).all():
+        if self.severed or not np.isfinite(interval).all() or not np.isfinite(fresh).all():
             self.fresh[name], self.links[name] = interval, ()
             return interval
         constants = tuple(self._constants(name, i, len(interval), *shared) for i, shared in enumerate(local.shared))

@@ -31,6 +31,7 @@ class Proof:
     """A trace whose radii hold with all but the failure probability of ``checks`` checks, or None after the last try.
 
     Attributes:
+        lost: node from which on radii are by intervals, or None.
         seed: of the coins that proved it.
         tries: second runs that were made.
     """
@@ -41,12 +42,13 @@ class Proof:
     tries: int
     seed: int
     kappa: float
+    lost: str | None = None
 
 
 def prove(
     graph: LayerGraph, inputs: Sequence[Array], rounder: Rounder, settings: Settings, wanted: Collection[str], budget: float,
     seed: int | None = None, within: Mapping[str, Array] | None = None, shrink: float | None = None,
-    note: Note | None = None, chance: Chance | None = None,
+    note: Note | None = None, chance: Chance | None = None, lost: str | None = None,
 ) -> Proof:  # fmt: skip
     """Bound the deviations of the inputs' run; all inputs are proved, or none.
 
@@ -59,13 +61,14 @@ def prove(
         shrink: promise this share of them, which fewer probes can check; otherwise there is nothing to check.
         note: called with (stage, done, total).
         chance: for the probabilistic guarantee: then 2-norms of mean-independent roundings are promised and checked as well.
+        lost: node from which on intervals serve; None finds out whether there is one.
     """
     keep_freed_memory()
     nodes = len(graph.topological())
     for attempt in range(TRIES):
         share = None if shrink is None else shrink ** (1.0 / (1 + attempt))
         lam = 0.0 if chance is None else chance.lam
-        domain = SketchDomain(graph, settings, SCREENING_KEY + attempt, budget, within, WIDEN**attempt, share, lam)
+        domain = SketchDomain(graph, settings, SCREENING_KEY + attempt, budget, within, WIDEN**attempt, share, lam, lost)
         done = 0
 
         def tick(_: str) -> None:
@@ -85,6 +88,6 @@ def prove(
             )
             found = replace(found, holds=second.holds, checks=found.checks + second.checks)
         if found.holds:
-            trace = replace(trace, sketches=found.sketches)
-            return Proof(trace, domain.effort, found.checks, attempt + 1, coins, found.kappa)
+            trace = replace(trace, sketches=found.sketches, lost=domain.lost)
+            return Proof(trace, domain.effort, found.checks, attempt + 1, coins, found.kappa, domain.lost)
     return Proof(None, domain.effort, 0, TRIES, coins, found.kappa)

@@ -18,8 +18,8 @@ STARTS = 4
 
 A start that is cut off could be one that would have found a promise wrong, so every start counts.
 """
-RUNS = 4
-"""Runs of each input: the machine's and the exact network's, together with other inputs and alone."""
+RUNS = 6
+"""Runs of an input: the machine's, the exact network's, one more of that where promises failed; alone and with others."""
 DISAGREE = 1e-6
 """Share of promises that the second run may fail to confirm because the two runs' estimates scatter: rows repair them."""
 LARGE = 1 << 21
