@@ -159,12 +159,12 @@ class Runner:
             within = radii if same else {name: np.where(r > 0.0, r, np.inf) for name, r in radii.items()}
             settings, shrink = smaller(settings), SHRINK
         lost = machine.lost
-        exact = prove(self.graph, inputs, self._exact, settings, wanted, EXACT_WORK, seed, within, shrink, note, lost)
+        exact = prove(self.graph, inputs, self._exact, settings, wanted, EXACT_WORK, seed, within, shrink, note, lost=lost)
         claim.add(exact, settings)
         if exact.trace is None and same and shrink is not None:
             # Radii that hold need no promise: what is left to check are the outputs.
             seed = seed_of(self._seed, index, run + 2)
-            exact = prove(self.graph, inputs, self._exact, settings, wanted, 0.0, seed, radii, None, note, lost)
+            exact = prove(self.graph, inputs, self._exact, settings, wanted, 0.0, seed, radii, None, note, lost=lost)
             claim.add(exact, settings)
         return None if exact.trace is None else Runs(machine.trace, exact.trace)
 

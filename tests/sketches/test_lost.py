@@ -1,0 +1,70 @@
+"""Where errors outgrow the values: symbols are no longer followed, and bounds still hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import boundnet
+from boundnet import ops
+from boundnet.functions import make
+from boundnet.graph import LayerGraph
+from boundnet.runs import Runner
+from boundnet.sketches.claim import Claim
+from boundnet.testing import check_graph
+
+DEPTH = 14
+
+
+def deep(seed: int) -> tuple[LayerGraph, np.ndarray]:
+    """Dense layers with ReLU, which amplify what enters them."""
+    rng = np.random.default_rng(seed)
+    graph = LayerGraph("deep")
+    node = graph.add("x", ops.Input((12,)))
+    for i in range(DEPTH):
+        kernel = (1.6 * rng.normal(size=(12, 12)) / np.sqrt(12.0)).astype(np.float32).astype(np.float64)
+        node = graph.add(f"dense_{i}", ops.Dense(kernel, None), (node,))
+        node = graph.add(f"relu_{i}", ops.Activation(make("relu")), (node,))
+    graph.set_outputs([node])
+    return graph, rng.normal(size=(1, 12)).astype(np.float32).astype(np.float64)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("arithmetic", ["pure-bfloat16", "fp8_e5m2"])
+def test_lost_runs_end_in_bounds_that_hold(seed: int, arithmetic: str) -> None:
+    graph, x = deep(seed)
+    rules = boundnet.build(arithmetic)
+    claim = Claim()
+    runs = Runner(graph, rules, "sketch", 1, 1).sketch([x], set(graph.outputs), claim, 0)
+    assert runs is not None
+    assert claim.lost, "these formats drown such networks"
+    lost = graph.topological().index(claim.lost[0])
+    assert 2 < lost
+    assert runs.machine.lost == claim.lost[0]
+    # Before: as sharp as ever.  After: no less than the affine domain says.
+    affine = Runner(graph, rules, "affine", None, 1).affine([x])
+    assert affine is not None
+    for name in graph.topological():
+        theirs = affine.machine.tensors[name].radius
+        assert np.all(runs.machine.tensors[name].radius >= theirs * (1.0 - 1e-9)), name
+    check_graph(graph, [x], rules, domains=("sketch",))
+
+
+def test_binary32_is_not_lost() -> None:
+    graph, x = deep(0)
+    claim = Claim()
+    assert Runner(graph, boundnet.build("binary32"), "sketch", 1, 1).sketch([x], set(graph.outputs), claim, 0) is not None
+    assert claim.lost == ()
+
+
+def test_radii_that_hold_need_no_promises(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the exact network's promises fail every time, it falls back on the machine's radii."""
+    monkeypatch.setattr("boundnet.runs.SHRINK", 2.0**-200)
+    graph, x = deep(1)
+    claim = Claim()
+    runs = Runner(graph, boundnet.build("binary32"), "sketch", 1, 1).sketch([x], set(graph.outputs), claim, 0)
+    assert runs is not None
+    assert claim.failed == 1
+    assert 0.0 < claim.probability <= 1e-9
+    for name in graph.topological():
+        assert np.all(runs.exact.tensors[name].radius <= runs.machine.tensors[name].radius * (1.0 + 1e-9))
