@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from boundnet.probabilistic.info import ChanceInfo
 from tiny_models import classifier
 
 import boundnet
 from boundnet.arithmetic import Arithmetic
 from boundnet.guarantee import DETERMINISTIC, Guarantee
 from boundnet.presets import preset
+from boundnet.probabilistic.info import ChanceInfo
 from boundnet.results import Analysis, Layer, OutputBound, Sample
 from boundnet.verdict import certain_digits, verdict
 
