@@ -82,7 +82,7 @@ class Runner:
     def chunk(self) -> int:
         """How many samples to analyse together with intervals; follows from the graph alone."""
         values = sum(int(np.prod(self.graph.shape(name))) for name in self.graph.topological())
-        return max(1, min(64, _CHUNK_VALUES // values))
+        return max(1, min(32, _CHUNK_VALUES // values))
 
     def intervals(self, inputs: Sequence[Array], tick: Tick | None = None) -> Runs:
         """Both traces for a chunk, radii by intervals: (N, *shape) float64 arrays, one for each Input node."""
