@@ -30,6 +30,10 @@ class ToolError(BoundNetError):
     """A program that BoundNet runs, such as a compiler, is missing, failed or took too long."""
 
 
+class ExtensionError(BoundNetError):
+    """A rule that an extension registered is wrong; the message names it and the layer it failed on."""
+
+
 class WorkerError(BoundNetError):
     """Processes that were to do the work died, or could not be reached."""
 

@@ -18,6 +18,7 @@ from boundnet_keras.values import ints
 from boundnet_keras.weights import Array, Path, Weight, WeightStore, collect
 
 Shape = tuple[int, ...]
+Lower = Callable[["Lowering", Sequence[str]], "str | list[str]"]
 
 
 class Refused(Exception):
@@ -30,13 +31,15 @@ class Rule:
 
     ``lower``: adds the nodes of one call and returns the node of its result, or those of several.  ``refuse``: looks at the
     configuration (and the Keras version) alone and returns the reason why it isn't supported, or ''.
-    ``weighted``: whether the layer stores weights.  ``merges``: whether it takes several tensors.
+    ``weighted``: whether the layer stores weights.  ``merges``: whether it takes several tensors.  ``parts``: where a .keras
+    archive keeps them, None for what :mod:`boundnet_keras.parts` knows.
     """
 
-    lower: Callable[[Lowering, Sequence[str]], str | list[str]]
+    lower: Lower
     refuse: Callable[[Config, int], str] = lambda config, major: ""
     weighted: Callable[[Config], bool] = lambda config: False
     merges: bool = False
+    parts: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)

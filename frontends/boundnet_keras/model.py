@@ -14,6 +14,20 @@ Config = Mapping[str, Any]
 
 OPERATION = "ops."  # before the kind of a node that is a keras.ops operation, not a layer
 
+_OWN_MODULES = ("keras", "tf_keras", "tensorflow", "builtins")
+
+
+def custom_package(entry: Mapping[str, Any]) -> str:
+    """Where a class that isn't Keras's own comes from; '' for built-in ones."""
+    registered, module = entry.get("registered_name"), entry.get("module")
+    if isinstance(registered, str) and ">" in registered:
+        return registered.split(">")[0]
+    if isinstance(entry.get("class_name"), str) and ">" in entry["class_name"]:
+        return str(entry["class_name"]).split(">")[0]
+    if isinstance(module, str) and module.split(".")[0] not in _OWN_MODULES:
+        return module
+    return "" if module is not None or registered in (None, entry.get("class_name")) else str(registered)
+
 
 class Ref(NamedTuple):
     """One tensor: output ``tensor`` of call number ``call`` of layer ``layer`` of the same model."""

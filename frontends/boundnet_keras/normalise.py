@@ -10,7 +10,7 @@ from boundnet.errors import ModelFileError
 from boundnet_keras import keras1
 from boundnet_keras.inbound import calls_of, references
 from boundnet_keras.layers import operations
-from boundnet_keras.model import OPERATION, Call, LayerSpec, ModelSpec, Ref
+from boundnet_keras.model import OPERATION, Call, LayerSpec, ModelSpec, Ref, custom_package
 from boundnet_keras.tf_operations import as_operation
 from boundnet_keras.values import plain
 
@@ -19,7 +19,6 @@ MAX_NESTING = 50
 # Classes of keras.ops that are also names of layers, and those that have a rule.
 _OPERATIONS = {"Average", "Concatenate", "Dot", "Reshape", "Softmax"}
 _OPERATIONS |= {kind.removeprefix(OPERATION) for kind in operations.RULES} | {"Power"}
-_OWN_MODULES = ("keras", "tf_keras", "tensorflow", "builtins")
 
 
 def normalise(config: Any, major: int, label: str) -> ModelSpec:
@@ -98,7 +97,9 @@ def _layer(entry: Any, major: int, label: str, depth: int) -> LayerSpec:
     kind, config = entry["class_name"], entry.get("config", {})
     if not isinstance(kind, str):
         raise TypeError(f"a layer's class is {kind!r}")
-    custom = _custom_package(entry)
+    custom = custom_package(entry)
+    if custom:
+        kind = kind.rpartition(">")[2]
     if kind in MODEL_KINDS and not custom:
         model = _model(kind, config, major, label, depth + 1)
         name = entry.get("name") or (config.get("name") if isinstance(config, Mapping) else None) or model.name
@@ -124,18 +125,6 @@ def _is_operation(entry: Mapping[str, Any], major: int) -> bool:
     config = entry.get("config")
     bare = isinstance(config, Mapping) and "dtype" not in config and "trainable" not in config
     return major >= 3 and bare and (entry["class_name"] in _OPERATIONS)
-
-
-def _custom_package(entry: Mapping[str, Any]) -> str:
-    """Where a class that isn't Keras's own comes from; '' for built-in ones."""
-    registered, module = entry.get("registered_name"), entry.get("module")
-    if isinstance(registered, str) and ">" in registered:
-        return registered.split(">")[0]
-    if isinstance(entry.get("class_name"), str) and ">" in entry["class_name"]:
-        return str(entry["class_name"]).split(">")[0]
-    if isinstance(module, str) and module.split(".")[0] not in _OWN_MODULES:
-        return module
-    return "" if module is not None or registered in (None, entry.get("class_name")) else str(registered)
 
 
 def _require_unique(layers: Sequence[LayerSpec], label: str) -> None:

@@ -15,6 +15,7 @@ import h5py
 
 from boundnet.errors import ModelFileError
 from boundnet_keras import hdf5
+from boundnet_keras.layers import rule_of
 from boundnet_keras.model import OPERATION, LayerSpec, ModelSpec
 from boundnet_keras.parts import parts, snake_case
 from boundnet_keras.source import Source, file_metadata, parse_json
@@ -77,7 +78,9 @@ class KerasWeights:
     def of(self, path: LayerPath) -> list[Weight]:
         place, layer = self._groups[path]
         found = []
-        for part in parts(layer.kind, layer.config):
+        rule = rule_of(layer)
+        own = None if rule is None else rule.parts
+        for part in parts(layer.kind, layer.config) if own is None else own:
             group = self._variables(place, part)
             if group is None:
                 continue

@@ -75,10 +75,16 @@ class LiveWeights:
 
 def _walk(live: Any, model: ModelSpec, path: LayerPath) -> Iterator[tuple[LayerPath, Any]]:
     layers: Mapping[str, Any] = {layer.name: layer for layer in live.layers}
+    # Custom layers may keep their name to themselves: those follow each other as in the configuration.
+    names = {spec.name for spec in model.layers}
+    nameless = [layer for layer in live.layers if layer.name not in names]
     for spec in model.layers:
         here, layer = (*path, spec.name), layers.get(spec.name)
         if layer is None:
-            continue
+            layer = next((other for other in nameless if type(other).__name__ == spec.kind), None)
+            if layer is None:
+                continue
+            nameless.remove(layer)
         if spec.model is None:
             yield here, layer
         else:

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from boundnet import ops
-from boundnet.errors import GraphError, ModelFileError, Refusal, UnsupportedLayerError
+from boundnet.errors import ExtensionError, GraphError, ModelFileError, Refusal, UnsupportedLayerError
 from boundnet.graph import LayerGraph
-from boundnet_keras.layers import TABLE, refusal
+from boundnet_keras.extensions import title
+from boundnet_keras.layers import TABLE, refusal, rule_of
 from boundnet_keras.layers.identity import AVERAGES_STEPS, IDENTITY_KINDS, PASSES_MASK, TAKES_MASK
-from boundnet_keras.lowering import Lowering, Refused
+from boundnet_keras.lowering import Lowering, Refused, Rule
 from boundnet_keras.model import OPERATION, Call, LayerSpec, ModelSpec, Ref
 from boundnet_keras.source import Source
 from boundnet_keras.values import policy_name
@@ -152,7 +153,12 @@ class _Walk:
         masks = [known[place] for place in call.named("mask")]
         known = [name for place, name in enumerate(known) if place not in call.named("mask")]
         call = call.without("mask")
-        rule, name = TABLE[layer.kind], "/".join(path)
+        rule, name = rule_of(layer), "/".join(path)
+        assert rule is not None  # refused before
+        own = TABLE.get(layer.kind) is rule
+        if masks and not own:
+            self.refused.append(Refusal(name, layer.kind, "is called with a mask; remove it"))
+            return [None] * MAX_OUTPUTS
         if not known or (len(known) > 1 and not rule.merges):
             which = f"layer {name!r} ({layer.kind})"
             raise ModelFileError(f"{self.source.label}: {which} is called with {len(known)} inputs")
@@ -162,10 +168,12 @@ class _Walk:
             self.sequences,
         )  # fmt: skip
         try:
-            self._take_masks(layer, known, masks)
-            result = rule.lower(lowering, known)
+            if own:
+                self._take_masks(layer, known, masks)
+            result = rule.lower(lowering, known) if own else self._extended(rule, lowering, known)
             results: list[str | None] = [result] if isinstance(result, str) else list(result)
-            self._pass_mask(layer, known, results[0])
+            if own:
+                self._pass_mask(layer, known, results[0])
             return results
         except Refused as refused:
             self.refused.append(Refusal(name, layer.kind, str(refused)))
@@ -179,6 +187,25 @@ class _Walk:
                 " save the model again with the Keras version that made it"
             ) from error
         return [None] * MAX_OUTPUTS
+
+    def _extended(self, rule: Rule, lowering: Lowering, inputs: Sequence[str]) -> str | list[str]:
+        """The result of an extension's rule; whatever is wrong with it is told with its name and the layer's."""
+        where = f"{self.source.label}: {title(lowering.layer, rule)} failed on layer {'/'.join(lowering.path)!r}"
+        if any(node in self.masks for node in inputs):
+            raise Refused("takes a tensor that carries a mask, which the rules of extensions don't know; remove the mask")
+        try:
+            result = rule.lower(lowering, inputs)
+        except (Refused, ModelFileError, MemoryError, ExtensionError):
+            raise
+        except Exception as error:
+            raise ExtensionError(f"{where}: {type(error).__name__}: {error}") from error
+        nodes = [result] if isinstance(result, str) else result
+        if not isinstance(nodes, list) or not nodes or not all(isinstance(node, str) for node in nodes):
+            raise ExtensionError(f"{where}: it must return the name of a node, or a list of names, not {result!r}")
+        unknown = [node for node in nodes if node not in self.graph.digraph]
+        if unknown:
+            raise ExtensionError(f"{where}: it returns {unknown[0]!r}, which is no node; return what layer.add returns")
+        return result
 
     def _take_masks(self, layer: LayerSpec, inputs: Sequence[str], masks: Sequence[str]) -> None:
         """Masks that a call is given, or that its input carries (the same, as functional models of Keras 3 store them)."""

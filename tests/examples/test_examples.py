@@ -7,12 +7,14 @@ import runpy
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import boundnet
+from boundnet.testing import BoundViolation, check_bound
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -41,6 +43,35 @@ def test_analyze_digits(capsys: pytest.CaptureFixture[str]) -> None:
 def test_custom_arithmetic(capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(EXAMPLES / "custom_arithmetic.py"), run_name="__main__")
     assert capsys.readouterr().out.count("20 of 20 proved") >= 5
+
+
+def test_custom_layer(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(EXAMPLES / "custom_layer.py"), run_name="__main__")
+    printed = capsys.readouterr().out
+    assert "the oracle found nothing against CubeOp\nnor against the whole network" in printed
+    assert "binary32: 40 of 40 proved, 40 right" in printed
+
+
+def test_custom_layer_agrees_with_keras(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rules say what the layers do, which no oracle of ours can know; and a wrong rule is refuted."""
+    keras = pytest.importorskip("keras", reason="Keras isn't installed")
+    monkeypatch.setattr(keras.saving, "register_keras_serializable", lambda package: lambda cls: cls)
+    layers = runpy.run_path(str(EXAMPLES / "make_custom_layer.py"), run_name="layers")
+    rules = runpy.run_path(str(EXAMPLES / "custom_layer.py"), run_name="rules")
+    with np.load(EXAMPLES / "custom_layer_test.npz") as data:
+        inputs = data["inputs"]
+    own = {"examples>Gate": layers["Gate"], "examples>Cube": layers["Cube"]}
+    model = keras.models.load_model(EXAMPLES / "custom_layer.keras", custom_objects=own)
+    analysis = boundnet.analyze(EXAMPLES / "custom_layer.keras", inputs)
+    for sample, computed in zip(analysis.samples, model.predict(inputs, verbose=0), strict=True):
+        assert np.all(np.abs(computed - sample.outputs[0].value) <= sample.outputs[0].absolute_bound)
+
+    class Careless(rules["CubeOp"]):  # type: ignore[misc,name-defined]
+        def local(self, rounder: object, *xs: object) -> object:
+            return replace(super().local(rounder, *xs), strip=None)
+
+    with pytest.raises(BoundViolation):
+        check_bound(Careless(), [np.ones((1, 5))], boundnet.preset("binary32"), radius=[np.full((1, 5), 0.1)])
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from boundnet_keras import cells
 from boundnet_keras.activations import refuse_activation
 from boundnet_keras.layers.conv import spatial_rank
 from boundnet_keras.lowering import Lowering, Refused, Rule, Shape
-from boundnet_keras.model import Config
+from boundnet_keras.model import Config, custom_package
 from boundnet_keras.weights import Weight
 
 MAX_STEPS = 4096
@@ -232,6 +232,8 @@ def inner(config: Config, key: str) -> tuple[str, Config]:
     entry = config.get(key)
     if not isinstance(entry, Mapping) or not isinstance(entry.get("config"), Mapping):
         raise Refused("the layer it wraps is not in the file")
+    if custom_package(entry):
+        raise Refused(f"wraps a custom layer ({custom_package(entry)}>{entry.get('class_name')}); wrap a built-in one")
     return str(entry.get("class_name")), dict(entry["config"])
 
 
