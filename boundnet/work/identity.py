@@ -15,6 +15,8 @@ from boundnet.graph import LayerGraph
 from boundnet.rounding import Array
 from boundnet.units import Job
 
+_APART = ("graph", "arithmetic")
+
 
 def digests(job: Job, values: Sequence[Array], versions: Mapping[str, str]) -> dict[str, str]:
     """SHA-256 of each thing that results depend on, by the name to tell people."""
