@@ -74,11 +74,11 @@ def _analyze(
                 inputs_exact=request.inputs_exact == "yes", splits=request.splits, time_limit=request.time_limit,
                 guarantee=request.guarantee, lam=request.lam,
             )  # fmt: skip
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         if request.checkpoint is None:
             raise
         kept = f"{request.checkpoint} keeps what is done; the same command goes on from there"
-        raise KeyboardInterrupt(f"interrupted; {kept}") from None
+        raise type(error)(f"interrupted; {kept}") from None
 
 
 def _source(loaded: Loaded | None, box: LoadedBox | None, radius: float | None) -> str | None:

@@ -46,19 +46,29 @@ def test_entry_point_is_declared():
     assert data["project"]["entry-points"]["boundnet.backends"] == {"keras": "boundnet_keras.backend:backend"}
 
 
-@pytest.mark.parametrize("name", ["binary32", "bfloat16"])
+RUNS = {"eager, batch n", "eager, batch 1", "tf.function, batch n", "XLA, batch n", "XLA, batch 1"}
+
+
+@pytest.mark.parametrize("name", ["binary32", "bfloat16", "binary16"])
 def test_policies_stay_within_the_bounds(keras: ModuleType, registered: None, model: Path, name: str) -> None:
     from boundnet.crosscheck.run import crosscheck
 
     found = crosscheck(model, np.random.default_rng(0).normal(size=(3, 5, 5, 2)), name, backends=("keras",))
     assert found.violation_count == 0
     titles = [check.title for check in found.checks]
-    policies = ["float32"] if name == "binary32" else ["bfloat16", "mixed_bfloat16"]
+    narrow = {"bfloat16": "bfloat16", "binary16": "float16"}
+    policies = ["float32"] if name == "binary32" else [narrow[name], f"mixed_{narrow[name]}"]
     assert titles == [title for policy in policies for title in (f"keras {policy}, layers", f"keras {policy}")]
     layers = {row.name: row for row in found.checks[0].layers}
     assert {"conv", "norm", "top"} <= set(layers)
     assert all(row.observed > 0 for row in layers.values() if row.name in ("conv", "top"))
-    assert found.checks[1].rows >= 3
+    graph = load(model)
+    for execution in registry.backend("keras").executions(Job(graph, str(model), preset(name))):
+        missing = {note.split(" does not run here")[0] for note in execution.notes if "does not run here" in note}
+        ways = RUNS if "layers" not in execution.title else {"eager, batch n", "eager, batch 1"}
+        assert set(execution.rows) == ways - missing
+        assert "eager, batch 1" in execution.rows
+        assert name != "binary32" or not missing
 
 
 def test_files_that_keras_refuses_and_formats_it_lacks(
