@@ -94,15 +94,17 @@ class Runner:
     def affine(self, inputs: Sequence[Array], tick: Tick | None = None) -> Runs | None:
         """Both traces for one sample, radii by affine forms; None where they do not fit the memory budget.
 
-        The exact run of a narrow format stays with intervals: its radii are about 2**-53 / u of the machine's.
+        The exact run of a narrow format stays with intervals where these are a small share of the machine's radii: they
+        begin as 2**-53 / u of them, and grow exponentially with depth.
         """
         limit = AUTO_LIMIT if self.requested == "auto" else EXPLICIT_LIMIT
         precise = self.arithmetic.storage.precision > 40
 
         try:
             machine = self._forward(inputs, AffineDomain(self._consumers, limit, self._lam), tick)
-            domain = AffineDomain(self._consumers, limit) if precise else IntervalDomain()
-            exact = forward(self.graph, inputs, self._exact, domain, tick=tick)
+            exact = None if precise else forward(self.graph, inputs, self._exact, IntervalDomain(), tick=tick)
+            if exact is None or not _negligible(exact, machine):
+                exact = forward(self.graph, inputs, self._exact, AffineDomain(self._consumers, limit), tick=tick)
         except TooManySymbols:
             return None
         return Runs(machine, exact)
@@ -173,6 +175,12 @@ class Runner:
         return [
             x if exact or not self.casts else cast_to(self.arithmetic, x) for x, exact in zip(inputs, whole, strict=True)
         ]
+
+
+def _negligible(exact: Trace, machine: Trace) -> bool:
+    """Whether the exact run's radii hardly count beside the machine's."""
+    pairs = ((exact.tensors[name].radius, machine.tensors[name].radius) for name in exact.tensors)
+    return all(bool(np.all(small <= SHRINK * large)) for small, large in pairs if np.isfinite(large).all())
 
 
 def _casts_weights(graph: LayerGraph, arithmetic: Arithmetic) -> bool:

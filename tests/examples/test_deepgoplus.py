@@ -65,7 +65,9 @@ def test_fmax_of_anything_within_the_bounds_lies_in_the_enclosure(study: ModuleT
         labels[np.arange(4), rng.integers(5, size=4)] = 1
         radius = rng.random((4, 5)) * rng.choice([0.0, 0.01, 0.1, 0.6])
         low, high = study.fmax_enclosure(p - radius, p + radius, labels)
-        seen = [study.fmax(p + radius * rng.choice([-1.0, 1.0, rng.uniform(-1, 1)], size=p.shape), labels) for _ in range(60)]
+        seen = [
+            study.fmax(p + radius * rng.choice([-1.0, 1.0, rng.uniform(-1, 1)], size=p.shape), labels) for _ in range(60)
+        ]
         assert low <= min(seen), trial
         assert max(seen) <= high, trial
         tight += high - low < 0.35
