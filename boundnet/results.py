@@ -118,8 +118,8 @@ class InputBox:
         low, high: ends, all elements of all inputs side by side in C order; None where there are more than 4096.
         inputs_exact: inputs are numbers of the storage format already: storing them rounds nothing.
         pieces: boxes that cover it, each with a bound of its own.
-        stopped: why there are not more: ``whole`` (none asked for), ``splits`` or ``time`` used up, ``converged`` (more
-            could gain 1 % of the bound at most), ``points`` (nothing left to halve) or ``interrupted``.
+        stopped: why there are not more: ``whole`` (none asked for), ``splits``, ``time`` or ``memory`` used up,
+            ``converged`` (more could gain 1 % of the bound at most), ``points`` (nothing left to halve), ``interrupted``.
         seconds: spent on it.
         whole_bound: largest |computed - exact| of any output for the box in one piece.
         reach: the largest bound found at a single point: no subdivision gets below it.

@@ -50,6 +50,12 @@ class Leaves:
         """Bounds, one row a box."""
         return self._store.bounds.take(slice(0, self.count))
 
+    @property
+    def values(self) -> int:
+        """Numbers held for all boxes together."""
+        one = self._store.low.shape[1] * 2 + sum(getattr(self._store.bounds, f.name)[0].size for f in fields(Bounds))
+        return int(self.count * one)
+
     def replace(self, rows: Index, low: Array, high: Array, bounds: Bounds) -> None:
         """Put two halves in the place of each box ``rows``: all first halves, then all second ones."""
         half, start = len(rows), self.count

@@ -16,6 +16,8 @@ GAIN = 0.01
 """Subdivision ends where it can gain no more than this share of the bound."""
 ROUND = 512
 """Most boxes that are halved together."""
+MOST_VALUES = 1 << 27
+"""Numbers that all pieces together may hold (1 GiB)."""
 CORNERS = 4
 """Dimensions up to which a box's corners are bounded as points, to learn what subdivision can reach."""
 
@@ -43,8 +45,8 @@ class Subdivided:
         whole: bounds of the box in one piece.
         leaves: boxes that cover it, with their bounds.
         reach: a bound at some single point: no subdivision gets below it.
-        stopped: why it ended: "whole" (no halvings asked for), "splits", "time", "converged", "points" (nothing left to
-            halve) or "interrupted".
+        stopped: why it ended: "whole" (no halvings asked for), "splits", "time", "memory", "converged", "points" (nothing
+            left to halve) or "interrupted".
     """
 
     whole: Bounds
@@ -85,6 +87,9 @@ def subdivide(
             if time.perf_counter() >= deadline:
                 stopped = "time"
                 break
+            if leaves.values >= MOST_VALUES:
+                stopped = "memory"
+                break
             before = time.perf_counter()
             allowed = min(most, ROUND if effort.splits is None else effort.splits - splits)
             rows, reason = search.choose(allowed)
@@ -120,7 +125,7 @@ class _Search:
         self._learn(int(np.argmax(error)))
         worth = can & ~(error <= self.reach * (1.0 + GAIN))
         if not worth.any() and not open_.any():
-            return np.zeros(0, np.int64), "converged" if can.any() and np.isfinite(error).all() else "points"
+            return np.zeros(0, np.int64), "converged" if can.any() else "points"
         share = -(-most // 2) if open_.any() and worth.any() else most
         rows = _largest(np.where(np.isnan(error), np.inf, error), worth, share)
         if open_.any():

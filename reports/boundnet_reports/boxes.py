@@ -12,6 +12,7 @@ _STOPPED = {
     "whole": "not subdivided: --splits or --time-limit may tighten the bounds",
     "splits": "all splits used",
     "time": "until the time was over",
+    "memory": "until the memory for pieces was used",
     "converged": "until more could gain 1 % at most",
     "points": "until nothing was left to halve",
     "interrupted": "until interrupted: the bounds hold, more pieces may tighten them",

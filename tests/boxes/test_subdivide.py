@@ -220,3 +220,11 @@ def test_heads_of_all_outputs() -> None:
     graph.set_outputs(["y", "r1"])
     bounder = Bounder(graph, RULES, [Head("y", None, "none"), Head("r1", None, "none")])
     assert run(bounder, Effort(10)).error.shape == (10,)
+
+
+def test_memory_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("boundnet.boxes.subdivide.MOST_VALUES", 2000)
+    done = run(bounder_of(small(), "argmax"), Effort(5000))
+    assert done.stopped == "memory"
+    assert done.leaves.values >= 2000
+    assert done.leaves.count < 1000
