@@ -49,7 +49,7 @@ def analyze(
     decision: str = "auto", box: tuple[Any, Any] | None = None, source: str | None = None, progress: Progress | None = None,
     coins: int | None = None, radius: float | None = None, inputs_exact: bool = False, splits: int | None = None,
     time_limit: float | None = None, executor: Submits | None = None, checkpoint: str | os.PathLike[str] | None = None,
-    guarantee: Literal["worst-case", "probabilistic"] = "worst-case", lam: float | None = None,
+    guarantee: Literal["worst-case", "probabilistic"] = "worst-case", lam: float | None = None, effort: float = 1.0,
 ) -> Analysis:  # fmt: skip
     """Bound |computed - exact| of every output of ``model`` for every execution that conforms to ``arithmetic``.
 
@@ -74,6 +74,7 @@ def analyze(
         splits, time_limit: how often boxes are halved, each, and for how many seconds, in all; neither means not at all.
         executor: where to work: :func:`boundnet.processes`, any ``concurrent.futures.Executor``, or what looks like one,
             such as dask's ``client.get_executor()``.  For single inputs the result is the same to the last bit as without.
+        effort: work that a sketch may spend on open decisions, times the usual: more is sharper and slower.
         checkpoint: file that keeps what is done, so that an interrupted analysis of single inputs goes on where it stopped;
             made if absent, refused if it belongs to another analysis.
         guarantee: ``worst-case`` bounds every conforming execution; ``probabilistic`` takes rounding errors as
@@ -107,8 +108,8 @@ def analyze(
         if domain == "sketch":
             raise InputError("domain 'sketch': boxes of inputs are bounded by affine forms or intervals")
         sides = choose_boxes(graph, inputs, box, radius, samples, source or ("box" if box is not None else "inputs"))
-        effort = effort_of(splits, time_limit)
-        run = analyse_boxes(graph, rules, *sides, heads, stored=inputs_exact, domain=domain, effort=effort,
+        halving = effort_of(splits, time_limit)
+        run = analyse_boxes(graph, rules, *sides, heads, stored=inputs_exact, domain=domain, effort=halving,
                             executor=executor, progress=progress)  # fmt: skip
         timings["bound"] = time.perf_counter() - started - timings["load"]
         info = InputInfo(source or ("box" if box is not None else "array"), len(run.samples), box=True)
@@ -121,7 +122,9 @@ def analyze(
         raise InputError(f"coins {coins}: give a seed in 0 .. 2**63 - 1")
     if guarantee == "probabilistic":
         lam = lambda_for(rules, graph, heads, len(values[0]), lam)
-    job = Job(graph, rules, domain, tuple(heads), coins, len(values[0]), lam)
+    if not 0.0 <= effort < float("inf"):
+        raise InputError(f"effort {effort}: give a finite number that is not negative")
+    job = Job(graph, rules, domain, tuple(heads), coins, len(values[0]), lam, effort)
     journal = nullcontext() if checkpoint is None else open_journal(checkpoint, job, values, versions())
     with journal as kept:
         bounded = bound_samples(job, values, progress, executor, kept)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,34 @@ import typer
 
 from boundnet.commands.box_option import TakesBoxes
 from boundnet.commands.choices import Bias, CType, Domain, Engine, Fma, Promise, Rounding, Rule, Subnormals, YesNo
+from boundnet.commands.options import (
+    Accumulate,
+    Compiler,
+    Container,
+    Csv,
+    Direction,
+    First,
+    Fused,
+    Html,
+    Inputs,
+    InputSeed,
+    Jobs,
+    Json,
+    Markdown,
+    Model,
+    Preset,
+    Quiet,
+    Range,
+    Samples,
+    Seed,
+    Shapes,
+    Storage,
+    SumOrder,
+    Timeout,
+    files_of,
+    option,
+    value_of,
+)
 from boundnet.commands.session import INTERRUPTED, session
 
 app = typer.Typer(
@@ -22,21 +49,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     help="Rigorous bounds on the rounding errors of trained Keras networks.",
 )
-
-
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A Keras file: .h5, .hdf5 or .keras.", show_default=False)]
-Shapes = Annotated[
-    list[str] | None,
-    typer.Option("--input-shape", metavar="NAME=SIZES", help="Sizes that the model leaves open, such as image=28,28,1."),
-]
-
-
-def _option(name: str, text: str, metavar: str | None = None) -> typer.models.OptionInfo:
-    info: typer.models.OptionInfo = typer.Option(name, help=text, metavar=metavar, show_default=False)
-    return info
-
-
-Jobs = Annotated[int, _option("--jobs", "Processes that share the inputs [1].", "N")]
 
 
 def _show_version(wanted: bool) -> None:
@@ -59,57 +71,60 @@ def _main(
 @app.command(cls=TakesBoxes)
 def analyze(
     model: Model,
-    inputs: Annotated[list[str] | None, _option(
+    inputs: Annotated[list[str] | None, option(
         "--inputs", "What to analyse, exact as given: .npy, .npz or .npz:key, .csv (a sample a row), an image or a folder "
         "of images; NAME=FILE if the model has several inputs. Repeat for more.", "FILE")] = None,
-    box: Annotated[list[str] | None, _option(
+    box: Annotated[list[str] | None, option(
         "--box", "Bound all inputs between two ends, the same for all elements, or of a file with a line lo,hi and one line "
         "for each input element, in C order; NAME=LO HI or NAME=FILE.csv for each of several inputs.",
         "LO HI|FILE.csv")] = None,
-    radius: Annotated[float | None, _option("--radius", "Bound all inputs this close to those of --inputs.", "R")] = None,
-    inputs_exact: Annotated[YesNo | None, _option(
+    radius: Annotated[float | None, option("--radius", "Bound all inputs this close to those of --inputs.", "R")] = None,
+    inputs_exact: Annotated[YesNo | None, option(
         "--inputs-exact", "Boxes: whether inputs are numbers of the storage format already, so that storing them rounds "
         "nothing [no].")] = None,
-    splits: Annotated[int | None, _option(
+    splits: Annotated[int | None, option(
         "--splits", "Boxes: halve pieces up to N times, the worst first [0].", "N")] = None,
-    time_limit: Annotated[float | None, _option(
+    time_limit: Annotated[float | None, option(
         "--time-limit", "Boxes: halve pieces for up to S seconds; the result is valid whenever it stops.", "S")] = None,
     input_shape: Shapes = None,
-    resize: Annotated[tuple[int, int] | None, _option("--resize", "Resize images to this height and width.", "H W")] = None,
-    scale: Annotated[str | None, _option("--scale", "Images: input = pixel * S + O, such as 1/255.", "S")] = None,
-    offset: Annotated[str | None, _option("--offset", "Images: see --scale.", "O")] = None,
-    samples: Annotated[int | None, _option("--samples", "Analyse only the first N inputs, or draw N.", "N")] = None,
-    input_range: Annotated[tuple[float, float] | None, _option(
+    resize: Annotated[tuple[int, int] | None, option("--resize", "Resize images to this height and width.", "H W")] = None,
+    scale: Annotated[str | None, option("--scale", "Images: input = pixel * S + O, such as 1/255.", "S")] = None,
+    offset: Annotated[str | None, option("--offset", "Images: see --scale.", "O")] = None,
+    samples: Annotated[int | None, option("--samples", "Analyse only the first N inputs, or draw N.", "N")] = None,
+    input_range: Annotated[tuple[float, float] | None, option(
         "--input-range", "Range of the random inputs that are drawn without --inputs [0 1].", "LO HI")] = None,
-    seed: Annotated[int, _option("--seed", "Seed of the random inputs [0].", "N")] = 0,
-    arithmetic: Annotated[str | None, _option(
+    seed: Annotated[int, option("--seed", "Seed of the random inputs [0].", "N")] = 0,
+    arithmetic: Annotated[str | None, option(
         "--arithmetic", "The machine: a preset (see `boundnet formats`) [binary32].", "PRESET")] = None,
-    storage: Annotated[str | None, _option("--format", "Format of tensors in memory; float(p,e) works too.", "F")] = None,
-    accumulate: Annotated[str | None, _option("--accumulate", "Format in which sums run.", "F")] = None,
-    order: Annotated[str | None, _option("--order", "Order of sums: any, sequential, pairwise(n), blocked(n).", "O")] = None,
-    fma: Annotated[Fma | None, _option("--fma", "Whether multiply-adds are fused.")] = None,
-    rounding: Annotated[Rounding | None, _option("--rounding", "Of every operation.")] = None,
-    subnormals: Annotated[Subnormals | None, _option("--subnormals", "Kept or flushed to zero.")] = None,
-    bias: Annotated[Bias | None, _option("--bias", "Where a bias enters its sum.")] = None,
-    domain: Annotated[Domain, _option("--domain", "Abstract domain [auto].")] = Domain.auto,
-    coins: Annotated[int | None, _option(
+    storage: Annotated[str | None, option("--format", "Format of tensors in memory; float(p,e) works too.", "F")] = None,
+    accumulate: Annotated[str | None, option("--accumulate", "Format in which sums run.", "F")] = None,
+    order: Annotated[str | None, option("--order", "Order of sums: any, sequential, pairwise(n), blocked(n).", "O")] = None,
+    fma: Annotated[Fma | None, option("--fma", "Whether multiply-adds are fused.")] = None,
+    rounding: Annotated[Rounding | None, option("--rounding", "Of every operation.")] = None,
+    subnormals: Annotated[Subnormals | None, option("--subnormals", "Kept or flushed to zero.")] = None,
+    bias: Annotated[Bias | None, option("--bias", "Where a bias enters its sum.")] = None,
+    domain: Annotated[Domain, option("--domain", "Abstract domain [auto].")] = Domain.auto,
+    coins: Annotated[int | None, option(
         "--coins", "Seed of the sketches' proving coins, to repeat a run [from the system].", "N")] = None,
-    guarantee: Annotated[Promise, _option(
+    effort: Annotated[float, option(
+        "--effort", "Work that a sketch may spend on open decisions, times the usual [1]: more is sharper and slower.",
+        "X")] = 1.0,
+    guarantee: Annotated[Promise, option(
         "--guarantee", "Bound every execution, or take rounding errors as mean-independent: likely, with its probability "
         "[worst-case].")] = Promise.worst,
-    lam: Annotated[float | None, _option(
+    lam: Annotated[float | None, option(
         "--lambda", "With --guarantee probabilistic: bounds are L times a 2-norm [for a probability of 1e-9].", "L")] = None,
-    decision: Annotated[Rule, _option("--decision", "What the outputs decide [auto: by the last layer].")] = Rule.auto,
-    mca: Annotated[int | None, _option(
+    decision: Annotated[Rule, option("--decision", "What the outputs decide [auto: by the last layer].")] = Rule.auto,
+    mca: Annotated[int | None, option(
         "--mca", "Also run every input N times with random rounding (built-in engine) and compare.", "N")] = None,
     jobs: Jobs = 1,
-    checkpoint: Annotated[Path | None, _option(
+    checkpoint: Annotated[Path | None, option(
         "--checkpoint", "Keep what is done here; the same command goes on after an interruption.", "FILE")] = None,
-    reference: Annotated[Engine | None, _option("--reference", "Also compute exact outputs to certified digits.")] = None,
-    json: Annotated[Path | None, _option("--json", "Write all results (docs/results.md).", "OUT")] = None,
-    html: Annotated[Path | None, _option("--html", "Write a page to read.", "OUT")] = None,
-    csv: Annotated[Path | None, _option("--csv", "Write a table with a row per output value.", "OUT")] = None,
-    markdown: Annotated[Path | None, _option("--markdown", "Write a summary for a pull request.", "OUT")] = None,
+    reference: Annotated[Engine | None, option("--reference", "Also compute exact outputs to certified digits.")] = None,
+    json: Annotated[Path | None, option("--json", "Write all results (docs/results.md).", "OUT")] = None,
+    html: Annotated[Path | None, option("--html", "Write a page to read.", "OUT")] = None,
+    csv: Annotated[Path | None, option("--csv", "Write a table with a row per output value.", "OUT")] = None,
+    markdown: Annotated[Path | None, option("--markdown", "Write a summary for a pull request.", "OUT")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict only.")] = False,
 ) -> None:  # fmt: skip
     """Bound the rounding errors of MODEL for given inputs, or for all inputs of a box.
@@ -121,18 +136,14 @@ def analyze(
         from boundnet.commands.analyze import run
         from boundnet.commands.request import Request
 
-        options = {"name": arithmetic, "storage": storage, "accumulate": accumulate, "order": order, "fma": _value(fma),
-                   "rounding": _value(rounding), "subnormals": _value(subnormals), "bias": _value(bias)}  # fmt: skip
-        files = {
-            kind: path
-            for kind, path in (("json", json), ("csv", csv), ("html", html), ("markdown", markdown))
-            if path is not None
-        }
+        options = {"name": arithmetic, "storage": storage, "accumulate": accumulate, "order": order, "fma": value_of(fma),
+                   "rounding": value_of(rounding), "subnormals": value_of(subnormals), "bias": value_of(bias)}  # fmt: skip
+        files = files_of(json=json, csv=csv, html=html, markdown=markdown)
         code = run(Request(
             model, inputs or (), input_shape or (), resize, scale, offset, samples, input_range, seed, options, domain.value,
-            decision.value, _value(reference), files, quiet, coins, mca, jobs, checkpoint, box=box or (), radius=radius,
-            inputs_exact=_value(inputs_exact), splits=splits, time_limit=time_limit, guarantee=guarantee.value,
-            lam=lam,
+            decision.value, value_of(reference), files, quiet, coins, mca, jobs, checkpoint, box=box or (), radius=radius,
+            inputs_exact=value_of(inputs_exact), splits=splits, time_limit=time_limit, guarantee=guarantee.value,
+            lam=lam, effort=effort,
         ))  # fmt: skip
     raise typer.Exit(code)
 
@@ -141,38 +152,15 @@ def analyze(
 def graph(
     model: Model,
     input_shape: Shapes = None,
-    graphml: Annotated[Path | None, _option("--graphml", "Write GraphML.", "OUT")] = None,
-    dot: Annotated[Path | None, _option("--dot", "Write Graphviz DOT.", "OUT")] = None,
-    json: Annotated[Path | None, _option("--json", "Write node-link JSON.", "OUT")] = None,
+    graphml: Annotated[Path | None, option("--graphml", "Write GraphML.", "OUT")] = None,
+    dot: Annotated[Path | None, option("--dot", "Write Graphviz DOT.", "OUT")] = None,
+    json: Annotated[Path | None, option("--json", "Write node-link JSON.", "OUT")] = None,
 ) -> None:
     """Show the operations that MODEL is made of."""
     with session():
         from boundnet.commands.graph import run
 
-        files = {kind: path for kind, path in (("graphml", graphml), ("dot", dot), ("json", json)) if path is not None}
-        run(model, input_shape or (), files)
-
-
-Inputs = Annotated[list[str] | None, _option("--inputs", "What to run, as for analyze. Repeat for more.", "FILE")]
-First = Annotated[int | None, _option("--first", "Run only the first N inputs, or draw N.", "N")]
-Range = Annotated[tuple[float, float] | None, _option("--input-range", "Range of random inputs [0 1].", "LO HI")]
-InputSeed = Annotated[int, _option("--input-seed", "Seed of random inputs [0].", "N")]
-Preset = Annotated[str | None, _option("--arithmetic", "The machine: a preset (`boundnet formats`) [binary32].", "PRESET")]
-Storage = Annotated[str | None, _option("--format", "Format of tensors in memory; float(p,e) works too.", "F")]
-Accumulate = Annotated[str | None, _option("--accumulate", "Format in which sums run.", "F")]
-SumOrder = Annotated[str | None, _option("--order", "Order of sums, as for analyze.", "O")]
-Fused = Annotated[Fma | None, _option("--fma", "Whether multiply-adds are fused.")]
-Direction = Annotated[Rounding | None, _option("--rounding", "Of every operation.")]
-Samples = Annotated[int, _option("--samples", "Runs of every input [10].", "N")]
-Seed = Annotated[int, _option("--seed", "Seed of the noise [0].", "N")]
-Compiler = Annotated[Path | None, _option("--verificarlo", "The program verificarlo-c, if it is not on PATH.", "PATH")]
-Container = Annotated[str | None, _option("--container", "Image to run Verificarlo in, by docker or podman.", "IMAGE")]
-Timeout = Annotated[float | None, _option("--timeout", "Seconds that one process of Verificarlo may take [600].", "S")]
-Json = Annotated[Path | None, _option("--json", "Write all results (docs/mca.md).", "OUT")]
-Csv = Annotated[Path | None, _option("--csv", "Write a table.", "OUT")]
-Html = Annotated[Path | None, _option("--html", "Write a page to read.", "OUT")]
-Markdown = Annotated[Path | None, _option("--markdown", "Write a summary for a pull request.", "OUT")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdict only.")]
+        run(model, input_shape or (), files_of(graphml=graphml, dot=dot, json=json))
 
 
 @app.command()
@@ -180,14 +168,14 @@ def mca(
     model: Model, inputs: Inputs = None, input_shape: Shapes = None, first: First = None, input_range: Range = None,
     input_seed: InputSeed = 0, arithmetic: Preset = None, storage: Storage = None, accumulate: Accumulate = None,
     order: SumOrder = None, fma: Fused = None, rounding: Direction = None,
-    backend: Annotated[str, _option("--backend", "What executes: builtin, verificarlo, ... [builtin].", "NAME")] = "builtin",
-    mode: Annotated[str, _option("--mode", "Noise: rr, pb, mca, stochastic (rounding) or none [rr].", "MODE")] = "rr",
-    precision: Annotated[int, _option("--precision", "Virtual precision of rr, pb and mca in bits [24].", "T")] = 24,
+    backend: Annotated[str, option("--backend", "What executes: builtin, verificarlo, ... [builtin].", "NAME")] = "builtin",
+    mode: Annotated[str, option("--mode", "Noise: rr, pb, mca, stochastic (rounding) or none [rr].", "MODE")] = "rr",
+    precision: Annotated[int, option("--precision", "Virtual precision of rr, pb and mca in bits [24].", "T")] = 24,
     samples: Samples = 10, seed: Seed = 0,
-    base: Annotated[int, _option("--base", "Significant digits in base 2 or 10 [2].", "B")] = 2,
-    reference: Annotated[str, _option("--against", "Count digits against float64 or the mean [float64].", "R")] = "float64",
+    base: Annotated[int, option("--base", "Significant digits in base 2 or 10 [2].", "B")] = 2,
+    reference: Annotated[str, option("--against", "Count digits against float64 or the mean [float64].", "R")] = "float64",
     keep: Annotated[bool, typer.Option("--keep-samples", help="Write every sample's outputs to --json.")] = False,
-    decision: Annotated[Rule, _option("--decision", "What the outputs decide [auto].")] = Rule.auto,
+    decision: Annotated[Rule, option("--decision", "What the outputs decide [auto].")] = Rule.auto,
     verificarlo: Compiler = None, container: Container = None, timeout: Timeout = None,
     json: Json = None, csv: Csv = None, html: Html = None, markdown: Markdown = None, quiet: Quiet = False,
 ) -> None:  # fmt: skip
@@ -200,12 +188,12 @@ def mca(
         from boundnet.commands.mca import run
         from boundnet.commands.request import Request
 
-        options = {"name": arithmetic, "storage": storage, "accumulate": accumulate, "order": order, "fma": _value(fma),
-                   "rounding": _value(rounding)}  # fmt: skip
+        options = {"name": arithmetic, "storage": storage, "accumulate": accumulate, "order": order, "fma": value_of(fma),
+                   "rounding": value_of(rounding)}  # fmt: skip
         request = Request(
             model, inputs or (), input_shape or (), samples=first, input_range=input_range, seed=input_seed,
             arithmetic=options, decision=decision.value,
-            files=_files(json=json, csv=csv, html=html, markdown=markdown), quiet=quiet,
+            files=files_of(json=json, csv=csv, html=html, markdown=markdown), quiet=quiet,
         )  # fmt: skip
         tools = {"verificarlo": verificarlo, "container": container, "timeout": timeout}
         noise = Noise(backend, mode, str(precision), samples, seed, tools)
@@ -218,11 +206,11 @@ def crosscheck(
     model: Model, inputs: Inputs = None, input_shape: Shapes = None, first: First = None, input_range: Range = None,
     input_seed: InputSeed = 0, arithmetic: Preset = None, storage: Storage = None, accumulate: Accumulate = None,
     order: SumOrder = None, fma: Fused = None, rounding: Direction = None,
-    backend: Annotated[str, _option("--backend", "What executes, separated by commas [builtin].", "NAMES")] = "builtin",
-    mode: Annotated[str, _option("--mode", "none (as it is), rr, pb, mca, stochastic; several by commas.", "M")] = "none,rr",
-    precision: Annotated[str, _option("--precision", "Virtual precisions, separated by commas [24].", "T")] = "24",
+    backend: Annotated[str, option("--backend", "What executes, separated by commas [builtin].", "NAMES")] = "builtin",
+    mode: Annotated[str, option("--mode", "none (as it is), rr, pb, mca, stochastic; several by commas.", "M")] = "none,rr",
+    precision: Annotated[str, option("--precision", "Virtual precisions, separated by commas [24].", "T")] = "24",
     samples: Samples = 10, seed: Seed = 0,
-    domain: Annotated[Domain, _option("--domain", "Abstract domain of the outputs' bounds [auto].")] = Domain.auto,
+    domain: Annotated[Domain, option("--domain", "Abstract domain of the outputs' bounds [auto].")] = Domain.auto,
     verificarlo: Compiler = None, container: Container = None, timeout: Timeout = None,
     json: Json = None, csv: Csv = None, html: Html = None, markdown: Markdown = None, quiet: Quiet = False,
 ) -> None:  # fmt: skip
@@ -235,12 +223,12 @@ def crosscheck(
         from boundnet.commands.experiment import Noise
         from boundnet.commands.request import Request
 
-        options = {"name": arithmetic, "storage": storage, "accumulate": accumulate, "order": order, "fma": _value(fma),
-                   "rounding": _value(rounding)}  # fmt: skip
+        options = {"name": arithmetic, "storage": storage, "accumulate": accumulate, "order": order, "fma": value_of(fma),
+                   "rounding": value_of(rounding)}  # fmt: skip
         request = Request(
             model, inputs or (), input_shape or (), samples=first, input_range=input_range, seed=input_seed,
             arithmetic=options, domain=domain.value,
-            files=_files(json=json, csv=csv, html=html, markdown=markdown), quiet=quiet,
+            files=files_of(json=json, csv=csv, html=html, markdown=markdown), quiet=quiet,
         )  # fmt: skip
         tools = {"verificarlo": verificarlo, "container": container, "timeout": timeout}
         noise = Noise(backend, mode, precision, samples, seed, tools)
@@ -252,7 +240,7 @@ def crosscheck(
 def emit_c(
     model: Model,
     folder: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder.", show_default=False)],
-    real: Annotated[CType, _option("--type", "Type of every value and operation [float].")] = CType.float,
+    real: Annotated[CType, option("--type", "Type of every value and operation [float].")] = CType.float,
     input_shape: Shapes = None,
 ) -> None:
     """Write MODEL as readable C99: one function for each operation, in a documented order, weights in a binary file."""
@@ -265,8 +253,8 @@ def emit_c(
 @app.command()
 def report(
     results: Annotated[list[Path], typer.Argument(metavar="RESULT...", help="Files written by --json.", show_default=False)],
-    html: Annotated[Path | None, _option("--html", "Write a page to read.", "OUT")] = None,
-    markdown: Annotated[Path | None, _option("--markdown", "Write a summary for a pull request.", "OUT")] = None,
+    html: Annotated[Path | None, option("--html", "Write a page to read.", "OUT")] = None,
+    markdown: Annotated[Path | None, option("--markdown", "Write a summary for a pull request.", "OUT")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
 ) -> None:
     """Render saved results; several are compared.
@@ -276,8 +264,7 @@ def report(
     with session():
         from boundnet.commands.report import run
 
-        files = {kind: path for kind, path in (("html", html), ("markdown", markdown)) if path is not None}
-        run(results, files, quiet)
+        run(results, files_of(html=html, markdown=markdown), quiet)
 
 
 @app.command()
@@ -287,14 +274,6 @@ def formats() -> None:
         from boundnet.commands.formats import run
 
         run()
-
-
-def _files(**given: Path | None) -> dict[str, Path]:
-    return {kind: path for kind, path in given.items() if path is not None}
-
-
-def _value(choice: Enum | None) -> str | None:
-    return None if choice is None else str(choice.value)
 
 
 def main() -> None:

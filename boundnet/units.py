@@ -70,6 +70,7 @@ class Job:
         domain: ``auto``, ``interval``, ``affine`` or ``sketch``.
         coins: seed of the sketches' proving coins, None for the operating system's.
         count: how many inputs there are.
+        effort: factor on the work that sketches may spend on open decisions.
         lam: of the probabilistic guarantee, None where roundings are worst cases.
     """
 
@@ -80,6 +81,7 @@ class Job:
     coins: int | None
     count: int
     lam: float | None = None
+    effort: float = 1.0
 
 
 class Bounder:
@@ -88,7 +90,7 @@ class Bounder:
     def __init__(self, job: Job) -> None:
         self.job = job
         chance = None if job.lam is None else Chance.of(job.arithmetic, job.lam)
-        self.runner = Runner(job.graph, job.arithmetic, job.domain, job.coins, job.count, chance=chance)
+        self.runner = Runner(job.graph, job.arithmetic, job.domain, job.coins, job.count, job.effort, chance)
         self._wanted = {head.output for head in job.heads}
         self._wanted |= {head.logits for head in job.heads if head.logits is not None}
         self._single = job.domain in ("affine", "sketch") or (job.domain == "auto" and self.runner.deep)

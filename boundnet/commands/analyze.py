@@ -72,7 +72,7 @@ def _analyze(
                 source=_source(loaded, box, request.radius), progress=meter, coins=request.coins, executor=executor,
                 checkpoint=request.checkpoint, box=(box.low, box.high) if box else None, radius=request.radius,
                 inputs_exact=request.inputs_exact == "yes", splits=request.splits, time_limit=request.time_limit,
-                guarantee=request.guarantee, lam=request.lam,
+                guarantee=request.guarantee, lam=request.lam, effort=request.effort,
             )  # fmt: skip
     except KeyboardInterrupt as error:
         if request.checkpoint is None:

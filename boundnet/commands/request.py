@@ -46,6 +46,7 @@ class Request:
     checkpoint: Path | None = None
     guarantee: Literal["worst-case", "probabilistic"] = "worst-case"
     lam: float | None = None
+    effort: float = 1.0
     box: Sequence[str] = ()
     radius: float | None = None
     inputs_exact: str | None = None
@@ -82,6 +83,8 @@ class Request:
                 raise InputError(f"--input-range {low:g} {high:g}: give two finite numbers, the smaller one first")
         if self.coins is not None and not 0 <= self.coins < 2**63:
             raise InputError(f"--coins {self.coins}: give a number in 0 .. 2**63 - 1")
+        if not (math.isfinite(self.effort) and self.effort >= 0.0):
+            raise InputError(f"--effort {self.effort:g}: give a number that is not negative, such as 10")
         if self.lam is not None and self.guarantee == "worst-case":
             raise InputError("--lambda is for --guarantee probabilistic")
         if self.lam is not None and not (math.isfinite(self.lam) and self.lam > 0.0):
@@ -117,6 +120,7 @@ class Request:
             **{names.get(key, f"--{key}"): value for key, value in self.arithmetic.items()},
             "--domain": None if self.domain == "auto" else self.domain,
             "--coins": self.coins,
+            "--effort": None if self.effort == 1.0 else repr(self.effort),
             "--guarantee": None if self.guarantee == "worst-case" else self.guarantee,
             "--lambda": self.lam,
             "--decision": None if self.decision == "auto" else self.decision,
@@ -149,8 +153,10 @@ def check_boxes(request: Request) -> None:
     if r.time_limit is not None and not (math.isfinite(r.time_limit) and r.time_limit > 0.0):
         raise InputError(f"--time-limit {r.time_limit:g}: give a positive number of seconds")
     samples = r.samples if r.box else None
-    given = (r.reference, r.mca, r.coins, r.input_range, samples)
-    for option, used in zip(("--reference", "--mca", "--coins", "--input-range", "--samples"), given, strict=True):
+    effort = None if r.effort == 1.0 else r.effort
+    given = (r.reference, r.mca, r.coins, r.input_range, samples, effort)
+    names = ("--reference", "--mca", "--coins", "--input-range", "--samples", "--effort")
+    for option, used in zip(names, given, strict=True):
         if used is not None:
             raise InputError(f"{option} is for single inputs; leave it out with boxes")
     if r.domain == "sketch":

@@ -24,7 +24,7 @@ def digests(job: Job, values: Sequence[Array], versions: Mapping[str, str]) -> d
         "model": digest(_described(job.graph)),
         "inputs": digest(tuple(values)),
         "arithmetic": digest(job.arithmetic),
-        "options": digest((job.domain, job.heads, job.coins, job.count, job.lam)),
+        "options": digest((job.domain, job.heads, job.coins, job.count, job.lam, job.effort)),
         "version": ", ".join(f"{name} {number}" for name, number in sorted(versions.items())),
     }
 

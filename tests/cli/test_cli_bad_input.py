@@ -147,7 +147,8 @@ def test_inputs_of_several(run: Run, tmp_path: Path) -> None:
         ("--format", "binary33"), ("--arithmetic", "nonsense"), ("--accumulate", "float(99,2)"), ("--order", "random"),
         ("--arithmetic", "h100"), ("--format", "fixed(4,4)", "--accumulate", "binary32"), ("--samples", "0"),
         ("--input-range", "1", "0"), ("--input-range", "0", "inf"), ("--input-range", "nan", "1"), ("--seed", "-1"),
-        ("--scale", "1/255"), ("--decision", "sign"), ("--input-shape", "x"),
+        ("--scale", "1/255"), ("--decision", "sign"), ("--input-shape", "x"), ("--effort", "-1"), ("--effort", "nan"),
+        ("--box", "0", "1", "--effort", "2"),
     ],
 )  # fmt: skip
 def test_options_that_are_wrong(run: Run, model: Path, tmp_path: Path, words: tuple[str, ...]) -> None:

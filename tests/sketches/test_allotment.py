@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sketch_networks import ENOUGH, random_network, screened
 
+import boundnet
 from boundnet.ops import Activation, MaxPool
 from boundnet.sketches.allotment import Allotment
 
@@ -54,3 +55,12 @@ def test_a_small_budget_is_kept_and_leaves_decisions_open(budget: float) -> None
     assert found > 0
     # What is left open is promised less than what is decided anyway, and more than what decides.
     assert ENOUGH.least < ENOUGH.tight < ENOUGH.factor
+
+
+def test_effort_scales_the_budget() -> None:
+    graph, x = random_network(2, 4)
+    reasons = [boundnet.analyze(graph, x, domain="sketch", coins=1, effort=effort).domain.reason for effort in (0.0, 1.0)]
+    assert " 0 adjoint rows" in reasons[0]
+    assert "stayed open beyond the budget" in reasons[0]
+    assert " 0 adjoint rows" not in reasons[1]
+    assert "stayed open beyond the budget" not in reasons[1]
