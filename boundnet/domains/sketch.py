@@ -23,12 +23,14 @@ from boundnet.sketches.plan import Plan
 from boundnet.sketches.probes import Probes
 from boundnet.sketches.promises import Factors, Promise, between, promise
 from boundnet.sketches.rows import exact_radii
-from boundnet.sketches.settings import Settings
+from boundnet.sketches.settings import Settings, cost_of
 
 DROWNED = 4.0
 """Mean radius over mean magnitude of a tensor above which nothing of it can be told from rounding errors."""
 IN_A_ROW = 3
 """So many nodes, one after the other, must have drowned before a run stops to follow symbols."""
+LARGE = 1e7
+"""Multiply-adds of a probe from which stopping saves anything worth saving."""
 
 SCREENING = 1 << 31
 """Number of the first screening probe: no seed gives both runs the same coins."""
@@ -73,6 +75,7 @@ class SketchDomain:
     ) -> None:  # fmt: skip
         self.lost: str | None = None
         self._lose_at, self._drowned = lost, 0
+        self._may_lose = lam == 0.0 and cost_of(graph) >= LARGE
         self.plan = Plan(graph, lam)
         self.limits: dict[str, Array] = {}
         self.random_limits: dict[str, Array] = {}
@@ -122,7 +125,7 @@ class SketchDomain:
             radius, promised = self._decide(name, local, centre, promised)
             from_probes = promised.radius
         plan.radius[name] = radius
-        if carried and self._within is None and not lam:
+        if carried and self._within is None and self._may_lose:
             self._watch(name, radius, centre)
         if self._within is None or self._shrink is not None:
             by_probes = (radius < interval) & (radius == from_probes)

@@ -60,7 +60,5 @@ def test_a_small_budget_is_kept_and_leaves_decisions_open(budget: float) -> None
 def test_effort_scales_the_budget() -> None:
     graph, x = random_network(2, 4)
     reasons = [boundnet.analyze(graph, x, domain="sketch", coins=1, effort=effort).domain.reason for effort in (0.0, 1.0)]
-    assert " 0 adjoint rows" in reasons[0]
     assert "stayed open beyond the budget" in reasons[0]
-    assert " 0 adjoint rows" not in reasons[1]
     assert "stayed open beyond the budget" not in reasons[1]
