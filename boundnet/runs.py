@@ -75,8 +75,9 @@ class Runner:
         self._consumers = {name: graph.consumers(name) for name in graph.topological()}
         self._machine = Rounder(arithmetic)
         self._exact = Rounder(None)
-        self.casts = arithmetic.nearest
-        cast = _casts_weights(graph, arithmetic)
+        # Under the probabilistic guarantee stored numbers are cast to nearest, whatever operations do: once, and known.
+        self.casts = arithmetic.nearest or chance is not None
+        cast = self.casts and _casts_weights(graph, arithmetic)
         self.cast_graph = graph.mapped(lambda weight: cast_to(arithmetic, weight)) if cast else graph
 
     def chunk(self) -> int:
@@ -186,10 +187,10 @@ def _negligible(exact: Trace, machine: Trace) -> bool:
 def _casts_weights(graph: LayerGraph, arithmetic: Arithmetic) -> bool:
     """Whether casting changes some weight, in the same way in every execution.
 
-    A rounding that is not to nearest may cast a weight either way: then casting is noise, not a known change.
+    Only for casts to nearest: another rounding may cast a weight either way, and casting is noise, not a known change.
     """
     round_ = arithmetic.storage.round
-    return arithmetic.nearest and any(
+    return any(
         not np.array_equal(round_(weight), weight) for name in graph.topological() for weight in graph.op(name).parameters()
     )
 

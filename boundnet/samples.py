@@ -77,8 +77,11 @@ def _explain(job: Job, claim: Claim, used: dict[str, int]) -> DomainInfo:
             f"sketches for {used['sketch']}: too large for affine forms; "
             f"{claim.rows} adjoint rows decided what probes left open"
             + (f", {claim.skipped} decisions stayed open beyond the budget of rows" if claim.skipped else "")
-            + (f"; from {claim.lost[0]!r} on errors may exceed the values {DROWNED:g} times, and intervals serve"
-               if claim.lost else "")
+            + (
+                f"; from {claim.lost[0]!r} on errors may exceed the values {DROWNED:g} times, and intervals serve"
+                if claim.lost
+                else ""
+            )
         )
     return DomainInfo(job.domain, which, "; ".join(reasons))
 

@@ -19,15 +19,15 @@ from boundnet.probabilistic.roundings import MeanIndependent
 def statements_of(graph: LayerGraph, heads: Sequence[Head], inputs: int) -> int:
     """Most statements "this sum of roundings stays within lambda times its 2-norm" that a claim about ``inputs`` rests on.
 
-    Two for every element of every tensor (its radius, and that of a linear image of its layer's input), one for every row
-    that bounds an output, a logit or a difference of two.
+    One for every radius and up to three for what an op asks of linear images of its inputs, so four for every element of every
+    tensor; one for every row that bounds an output, a logit or a difference of two.
     """
     sizes = {name: int(np.prod(graph.shape(name), dtype=np.int64)) for name in graph.topological()}
     rows = 0
     for head in heads:
         for node in {head.output, head.logits or head.output}:
             rows += sizes[node] + sizes[node] * (sizes[node] - 1) // 2
-    return inputs * (2 * sum(sizes.values()) + rows)
+    return inputs * (4 * sum(sizes.values()) + rows)
 
 
 def lambda_for(arithmetic: Arithmetic, graph: LayerGraph, heads: Sequence[Head], inputs: int, lam: float | None) -> float:

@@ -62,7 +62,9 @@ def test_call_and_decorator(name: str, file: Path) -> None:
 
 
 def test_the_refusal_of_an_unknown_layer_says_how(file: Path) -> None:
-    with pytest.raises(UnsupportedLayerError, match=r"boundnet_keras\.register\('lab>Mine', \.\.\.\) \(docs/extending\.md\)"):
+    with pytest.raises(
+        UnsupportedLayerError, match=r"boundnet_keras\.register\('lab>Mine', \.\.\.\) \(docs/extending\.md\)"
+    ):
         frontend.load(file)
 
 
@@ -129,7 +131,9 @@ def test_a_wrong_rule_is_named_with_its_layer(rule: Any, message: str, file: Pat
 
 
 def test_wrong_weights_are_told_as_for_any_layer(file: Path) -> None:
-    register("lab>Mine", lambda layer, inputs: layer.add(ops.ScaleShift(layer.weights({"scale": (7,)})["scale"], None), *inputs))
+    register(
+        "lab>Mine", lambda layer, inputs: layer.add(ops.ScaleShift(layer.weights({"scale": (7,)})["scale"], None), *inputs)
+    )
     with pytest.raises(ModelFileError, match=r"layer 'own': weight 'scale' has shape \(2,\)"):
         frontend.load(file)
 

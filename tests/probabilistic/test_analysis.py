@@ -45,7 +45,7 @@ def test_probability_is_that_of_the_whole_claim(likely: Analysis) -> None:
     chance = likely.chance
     assert chance is not None
     assert chance.model == "model"
-    assert chance.statements > 3 * sum(int(np.prod(node.shape)) for node in likely.nodes)
+    assert chance.statements > 4 * sum(int(np.prod(node.shape)) for node in likely.nodes)
     assert chance.rounding_probability >= chance.statements * exceedance(chance.lam)
     assert likely.failure_probability is not None
     assert chance.rounding_probability + chance.coins_probability <= likely.failure_probability <= 2.1e-9
@@ -59,6 +59,20 @@ def test_stochastic_rounding_is_a_theorem() -> None:
     assert found.chance.model == "theorem"
     assert "a theorem for stochastic rounding" in found.verdict
     assert any("Connolly" in line for line in found.assumptions)
+
+
+def test_stored_numbers_are_cast_to_nearest_under_stochastic_rounding() -> None:
+    """What casting changes is known then, and no noise of half a spacing or more on every weight."""
+    rules = boundnet.build("binary16", rounding="stochastic")
+    likely = boundnet.analyze(DIGITS, images(1), rules, **WITH)  # type: ignore[arg-type]
+    worst = boundnet.analyze(DIGITS, images(1), rules)
+    assert np.any(likely.samples[0].outputs[0].representation_error != 0.0)
+    assert not np.any(worst.samples[0].outputs[0].representation_error)
+    assert likely.summary.likely == 1
+    assert any("is cast to binary16 once, to nearest" in line for line in likely.assumptions)
+    assert likely.summary.max_logit_bound is not None
+    assert worst.summary.max_logit_bound is not None
+    assert likely.summary.max_logit_bound < worst.summary.max_logit_bound / 3
 
 
 def test_square_roots_are_smaller_where_many_roundings_meet() -> None:
