@@ -9,11 +9,15 @@ import pytest
 from mutation import mutate
 from sketch_networks import BINARY32, ENOUGH, FEW, Frozen, random_network, screened
 
+from boundnet import ops
 from boundnet.domains import AffineDomain
 from boundnet.forward import forward
+from boundnet.functions import make
+from boundnet.graph import LayerGraph
 from boundnet.rounder import Rounder
+from boundnet.rounding import Array
 from boundnet.sketches import certify as module
-from boundnet.sketches.certify import Certificate, certify
+from boundnet.sketches.certify import Certificate, _beside, certify
 from boundnet.sketches.settings import Settings
 
 
@@ -104,3 +108,58 @@ def test_a_mutated_check_lets_wrong_promises_pass(monkeypatch: pytest.MonkeyPatc
         "failed = {name: np.flatnonzero(total > np.inf)",
     )
     assert confirm(replace(frozen)).holds
+
+
+def chain(bias: float, small: float = 1.0) -> tuple[Frozen, str, Array, Array]:
+    """Two dense layers and a ReLU about 0: a first run, the node of the ReLU, its known part and its named part's scale."""
+    rng = np.random.default_rng(5)
+    graph = LayerGraph()
+    graph.add("x", ops.Input((6,)))
+    first, second = (rng.normal(size=(6, n)).astype(np.float32).astype(np.float64) for n in (6, 200))
+    graph.add("a", ops.Dense(first), ["x"])
+    x = rng.normal(size=(1, 6)).astype(np.float32).astype(np.float64)
+    offset = -(x @ first @ second)[0] if bias == 0.0 else np.full(200, bias)
+    graph.add("b", ops.Dense(second * small, offset.astype(np.float32).astype(np.float64)), ["a"])
+    graph.add("r", ops.Activation(make("relu")), ["b"])
+    graph.add("y", ops.Dense(np.ones((200, 1))), ["r"])
+    graph.set_outputs(["y"])
+    frozen = screened(graph, x, ENOUGH)
+    assert "r" in frozen.domain.plan.chained
+    plan = frozen.domain.plan
+    known = (_beside(plan, "r") + np.abs(plan.shift.get("r", 0.0))).reshape(-1)
+    return frozen, "r", known, frozen.exact("r") - known
+
+
+MANY = Settings(screening=4, checking=1024, chunk=64, log_p=float(np.log(1e-14)))
+
+
+@pytest.mark.parametrize(("factor", "confirmed"), [(0.6, False), (1.6, True)])
+def test_a_promise_needs_the_whole_factor(factor: float, confirmed: bool) -> None:
+    """True promises, but below tau times the scale: rows have to say so.  Above it, probes do."""
+    frozen, node, known, scale = chain(0.0)
+    promise = {node: (known + scale * np.exp(factor * ENOUGH.log_tau) * (1.0 + 1e-9))[None]}
+    found = certify(frozen.domain.plan, promise, ENOUGH, 3, ["y"])
+    assert found.holds
+    assert (found.repaired <= 10) if confirmed else (found.repaired >= 190)
+
+
+def test_a_promise_has_to_cover_the_shift() -> None:
+    frozen, node, known, scale = chain(0.0)
+    plan = frozen.domain.plan
+    shift = np.abs(plan.shift[node]).reshape(-1)
+    enough = np.exp(1.5 * MANY.log_tau) * scale
+    chosen = shift > enough - scale * 0.99
+    assert chosen.sum() >= 20
+    short = np.where(chosen, known - shift + enough, np.inf)[None]  # below the radius by a little
+    assert not certify(plan, {node: short}, MANY, 3, ["y"]).holds
+    assert certify(plan, {node: np.where(chosen, known + enough, np.inf)[None]}, MANY, 3, ["y"]).repaired <= 2
+
+
+def test_rounding_of_probes_is_relative_to_all_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a node's own noise is 1000 times its named part, 1 % of it may be more than all that the probes show."""
+    frozen, node, known, scale = chain(1000.0, 2.0**-10)
+    assert np.all(known > 1000.0 * scale)
+    promise = {node: (known + 20.0 * scale)[None]}
+    assert certify(frozen.domain.plan, promise, ENOUGH, 3, ["y"]).repaired == 0
+    monkeypatch.setattr(module.Probes, "kappa", property(lambda self: np.full(self._count, 0.1)))
+    assert certify(frozen.domain.plan, promise, ENOUGH, 3, ["y"]).repaired == 200
