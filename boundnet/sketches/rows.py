@@ -18,6 +18,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from boundnet.kernels.threads import spread
 from boundnet.maps import LinearMap
 from boundnet.maps.crop import Region, crop, cut, embed, hull, shape_of, size_of, whole
 from boundnet.norms import norm2, root_sum
@@ -115,7 +116,7 @@ def _raised(value: float, tiny: float) -> float:
     return tiny if 0.0 < size < tiny else size
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _weigh(rows: Array, noise: Array, tiny: float) -> Array:
     count, n = rows.shape
     total = np.zeros(count)
@@ -169,7 +170,8 @@ def exact_radii(
             return elements, np.zeros(0), 0.0
         parts, work = _tiles(cone_at, elements, shape)
     found = np.empty(len(elements))
-    for part, region in parts:
+
+    def serve(part: Elements, region: Region) -> None:
         cone = cone_at(region)
         step = max(1, ROW_VALUES // max(1, cone.largest * samples))
         for start in range(0, len(part), step):
@@ -183,6 +185,13 @@ def exact_radii(
             if plan.lam:
                 total = total + plan.lam * root_sum(random, fresh[elements[chosen]])
             found[chosen] = up(total, 4)
+
+    def work_on(first: int, last: int) -> None:
+        for part, region in parts[first:last]:
+            serve(part, region)
+
+    # Neighbourhoods side by side: the matrices of one are too small to be worth a second thread.
+    spread(work_on, len(parts))
     return elements, np.where(np.isnan(found), np.inf, found), work
 
 
