@@ -19,8 +19,8 @@ from boundnet.probabilistic.roundings import MeanIndependent
 def statements_of(graph: LayerGraph, heads: Sequence[Head], inputs: int) -> int:
     """Most statements "this sum of roundings stays within lambda times its 2-norm" that a claim about ``inputs`` rests on.
 
-    One for every radius and up to three for what an op asks of linear images of its inputs, so four for every element of every
-    tensor; one for every row that bounds an output, a logit or a difference of two.
+    One for every radius and up to three for what an op asks of linear images of its inputs, so four for every element of
+    every tensor; one for every row that bounds an output, a logit or a difference of two.
     """
     sizes = {name: int(np.prod(graph.shape(name), dtype=np.int64)) for name in graph.topological()}
     rows = 0

@@ -22,6 +22,7 @@ from boundnet.machines.running import RunningMachine
 from boundnet.maps import LinearMap
 from boundnet.norms import root_sum
 from boundnet.probabilistic.machine import SplitMachine
+from boundnet.probabilistic.partial_sums import known_order
 from boundnet.probabilistic.split import Split
 from boundnet.rounder import Known, Rounder
 from boundnet.rounding import Array, up
@@ -140,8 +141,23 @@ class MeanIndependent:
         else:
             carried = np.sqrt(levels) * rules.accumulate.unit_roundoff * worst.accumulated
         carried = up(carried, 4)
+        if rules.order.kind != "any" and not rules.accumulate.is_fixed:
+            carried = np.minimum(carried, self._known(terms, centre, spread, worst.stored))
         biased = up(own + cast + absolute_terms(terms, rules, leaves, largest), 2)
         return biased, np.where(leaves == 0.0, 0.0, carried), worst.accumulated, worst.stored
+
+    def _known(self, terms: Sum, centre: Array, spread: Array, reached: Array) -> Array:
+        """As :meth:`_sum`, from the partial sums of the order; ``reached``: largest result, what adding the bias rounds."""
+        rules = self.arithmetic
+        away = up(terms.map.absolute(terms.radius) + sum_error(terms, rules, centre, spread, False).error, 2)
+        if terms.noise is not None:
+            away = up(away + terms.noise.absolute(up(np.abs(terms.centre) + terms.radius, 1)), 1)
+        if terms.bias is None:
+            return known_order(terms, rules, away)
+        if rules.bias not in ("last", "separate"):  # every partial sum may hold the bias
+            away = up(away + np.abs(terms.bias) + (0.0 if terms.bias_noise is None else terms.bias_noise), 2)
+        last = np.where(terms.bias == 0.0, 0.0, rules.half_range(reached, rules.accumulate))
+        return root_sum(known_order(terms, rules, away), last)
 
     def lost(self, fmt: Format) -> float:
         """What a format without subnormal numbers may lose of a result below its normal range: no error of mean zero."""

@@ -14,7 +14,7 @@ from boundnet.arithmetic import Arithmetic
 from boundnet.functions import make
 from boundnet.graph import LayerGraph
 from boundnet.ops import affine_constants
-from boundnet.probabilistic import machine, roundings
+from boundnet.probabilistic import machine, partial_sums, roundings
 from boundnet.probabilistic.chance import exceedance
 from boundnet.rounding import Array
 
@@ -113,6 +113,8 @@ MUTANTS = [
     (machine.SplitMachine._rounded, "if rules.widens:", "if False:", "multiply", 2.0),
     (machine.SplitMachine.function, "half_range(tracked.magnitude, self.arithmetic.storage)", "half_range(0.0 * tracked.magnitude, self.arithmetic.storage)", "tanh", 2.0),
     (affine_constants.with_constants, "if np.any(gain):", "if False:", "steep batch norm", 2.0),
+    (roundings.MeanIndependent._known, "known_order(terms, rules, away), last", "0.0 * away, last", "sequential", 2.0),
+    (partial_sums.known_order, "norm + np.sqrt(float(nodes)) * away", "0.0 * away", "sequential", 2.0),
     (machine.SplitMachine.where, "np.maximum(above.deviation, below.deviation)", "0.0 * above.deviation", "prelu", 2.0),
 ]  # fmt: skip
 

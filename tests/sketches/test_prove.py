@@ -38,7 +38,10 @@ def machine_trace(number: int) -> tuple[Trace, Array]:
     return trace, x
 
 
-@pytest.mark.parametrize("number", range(30))
+HUNDREDS = [*range(30), *(pytest.param(n, marks=pytest.mark.slow) for n in range(30, 400))]
+
+
+@pytest.mark.parametrize("number", HUNDREDS)
 def test_no_radius_is_below_that_of_affine_forms(number: int) -> None:
     """The same forms, but for slack: with rows for every open decision, strips are the same or wider."""
     graph, x = random_network(number)
