@@ -17,8 +17,12 @@ import pytest
 from checked import cross_check, violation
 from rich.console import Console
 
+from boundnet.guarantee import DETERMINISTIC, Guarantee
+from boundnet.presets import preset
+from boundnet.probabilistic.info import ChanceInfo
 from boundnet.results import Analysis, Decision
 from boundnet.results_io import from_json
+from boundnet.verdict import verdict
 from boundnet_reports import console, html_page, markdown
 from boundnet_reports.page.views import Result
 
@@ -68,10 +72,45 @@ def nothing() -> Analysis:
     return replace(analysis, samples=(), layers=(), summary=summary, verdict="BOUNDED: 0 inputs in binary32")
 
 
+def rewritten(analysis: Analysis, arithmetic: str, guarantee: Guarantee = DETERMINISTIC) -> Analysis:
+    """With the verdict that the figures have now."""
+    a = analysis
+    text = verdict(a.summary, a.layers, a.samples, a.inputs, preset(arithmetic), guarantee)
+    return replace(
+        a, verdict=text, guarantee=guarantee.name, failure_probability=guarantee.probability, chance=guarantee.chance
+    )  # fmt: skip
+
+
+def likely() -> Analysis:
+    """One decision of two is likely; a theorem for stochastic rounding."""
+    analysis = plain()
+    decisions = [replace(s.decision, proved=False, likely=s.decision.proved) for s in analysis.samples if s.decision]
+    samples = tuple(replace(s, decision=d) for s, d in zip(analysis.samples, decisions, strict=True))
+    count = sum(d.likely for d in decisions)
+    summary = replace(analysis.summary, proved=0, likely=count)
+    claim = ChanceInfo(8.25, "theorem", 4321, 2.4e-12, 0.0)
+    return rewritten(replace(analysis, samples=samples, summary=summary), "binary32", Guarantee.of(claim))
+
+
+def vacuous() -> Analysis:
+    """Bounds that say nothing from the second layer on."""
+    analysis = plain()
+    outputs = [replace(s.outputs[0], absolute_bound=np.full(s.outputs[0].value.shape, 30.0)) for s in analysis.samples]
+    decisions = [replace(s.decision, proved=False, margin_bound=50.0) for s in analysis.samples if s.decision]
+    samples = tuple(
+        replace(s, outputs=(o,), decision=d) for s, o, d in zip(analysis.samples, outputs, decisions, strict=True)
+    )
+    layers = (analysis.layers[0], *(replace(x, absolute_bound=30.0, low=-31.0, high=33.0) for x in analysis.layers[1:]))
+    summary = replace(analysis.summary, max_absolute_bound=30.0, max_absolute_bound_in_u=30.0 * 2**24, proved=0)
+    return rewritten(replace(analysis, samples=samples, layers=layers, summary=summary), "binary32")
+
+
 RESULTS: dict[str, Callable[[], Result | list[Result]]] = {
     "plain": plain,
     "odd": odd,
     "nothing": nothing,
+    "likely": likely,
+    "vacuous": vacuous,
     "compared": lambda: [plain(), replace(plain(), arithmetic={**plain().arithmetic, "order": "sequential"})],
     "violated": lambda: cross_check(plain(), violation("dense")),
 }
@@ -113,3 +152,14 @@ def test_odd_results_do_not_lie() -> None:
     assert "none known" in page
     for text in (shown(odd(), "html"), page):
         assert not re.search(r'"[^"]*\b(nan|inf)\b[^"]*"', text)
+
+
+def test_likely_and_vacuous_results_prove_nothing() -> None:
+    for kind in ("txt", "md", "html"):
+        text = shown(likely(), kind)
+        assert "NOT ALL LIKELY" in text
+        assert "a theorem" in text
+        assert "decisions proved" not in text
+        text = shown(vacuous(), kind)
+        for words in ("says nothing from layer", "What else can answer", "guarantee probabilistic", "boundnet mca"):
+            assert words in text
