@@ -200,13 +200,16 @@ def _leaves(idx, at, value, base, weights, span, cin, offset, column, blank):  #
     Left out: what meets the padding, which has no place either, and rows that are ``blank``, which keep theirs.
     """
     n, place = 0, 0
-    for k in range(span[0], span[1]):
-        start = base[k // cin]
-        if start >= 0:
-            row = start + offset + k % cin
-            w = weights[k, column]
-            if not blank[row] or not np.isfinite(w):
-                idx[n], at[n], value[n] = row, place, w
+    for cell in range(span[0] // cin, -(-span[1] // cin)):
+        start = base[cell]
+        if start < 0:
+            continue
+        # Cells, then channels: a division for each leaf would cost more than what is done with it.
+        shift = start + offset - cell * cin
+        for k in range(max(span[0], cell * cin), min(span[1], (cell + 1) * cin)):
+            row = shift + k
+            if not blank[row]:
+                idx[n], at[n], value[n] = row, place, weights[k, column]
                 n += 1
             place += 1
     return n
@@ -290,7 +293,8 @@ def inner(mode, fused, products, x, out, plan, span, bias, bias_at, draw, s, sca
     # Adding zero is exact but in pb and mca, in rr with fewer bits than the accumulator has, and to a bias of -0.
     exact = (mode <= STOCHASTIC or (mode == RR and s.drop >= 0 and keep >> np.uint64(s.drop) == 0)) and bias_at != 1
     blank = np.zeros((-(-lanes // _BLOCK), x.shape[0]), np.bool_)
-    if exact:
+    # 0 times a weight that overflowed in its cast is no zero.
+    if exact and np.all(np.isfinite(weights)):
         for block in range(blank.shape[0]):
             _blank(x, block * _BLOCK, min((block + 1) * _BLOCK, lanes), blank[block])
     for o in numba.prange(out.shape[0]):
