@@ -11,6 +11,7 @@ from boundnet.errors import InputError
 from boundnet.graph import LayerGraph
 from boundnet.mca.backend import Execution, Job
 from boundnet.presets import preset
+from boundnet_keras.backend_activations import Activations, old_activations, renamed
 from boundnet_keras.execution import Call, KerasExecution, caller, shown_layers
 
 POLICIES = {
@@ -39,12 +40,13 @@ class KerasBackend:
             raise InputError("backend keras runs model files; this network does not come from one")
         keras, tf = _keras()
         model = _load(keras, job.source)
+        old = old_activations(keras, job.graph.metadata)
         rules = preset(_RULES[storage])
         # Policies differ in which weights they cast.  With weights that need no cast, all run the same network.
         graph = job.graph.mapped(rules.storage.round) if storage != "binary32" else job.graph
         found: list[Execution] = []
         for policy in POLICIES[storage]:
-            found += _policy(keras, tf, model, policy, graph, rules)
+            found += _policy(keras, tf, model, policy, graph, rules, old)
         return found
 
 
@@ -75,13 +77,16 @@ def _load(keras: Any, source: str) -> Any:
 
 
 def _policy(
-    keras: Any, tf: Any, model: Any, policy: str, graph: LayerGraph, rules: Arithmetic
+    keras: Any, tf: Any, model: Any, policy: str, graph: LayerGraph, rules: Arithmetic, old: Activations
 ) -> list[Execution]:  # fmt: skip
     notes = list(_NOTES)
+    changed = sorted({name for layer in model.layers for name in renamed(layer, old)[1]})
+    if changed:
+        notes.append(f"{', '.join(changed)} as Keras {graph.metadata['keras_version']}, which wrote the file, defines it")
     if policy != "float32":
         notes.append(f"weights were rounded to {rules.storage.name} beforehand, so that policies run the same network")
     try:
-        copy = _under(keras, model, policy, rules)
+        copy = _under(keras, model, policy, rules, old)
         tensors = shown_layers(graph, copy)
         # Layers that are named otherwise, or shared, can't be told apart: then only the outputs are shown.
         inner = keras.Model(copy.inputs, list(tensors.values()) or copy.outputs)
@@ -111,11 +116,11 @@ def _policy(
     return made
 
 
-def _under(keras: Any, model: Any, policy: str, rules: Arithmetic) -> Any:
+def _under(keras: Any, model: Any, policy: str, rules: Arithmetic, old: Activations) -> Any:
     """The model under a dtype policy, its weights rounded to the policy's format."""
 
     def again(layer: Any) -> Any:
-        config = layer.get_config()
+        config, _ = renamed(layer, old)
         if isinstance(layer, keras.layers.InputLayer):
             return type(layer).from_config({**config, "dtype": "float32"})
         return type(layer).from_config({**config, "dtype": policy})

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from boundnet.frontends import load
 from boundnet.mca import backend as registry
 from boundnet.mca.backend import Job
 from boundnet.presets import preset
+from boundnet_keras.backend_activations import renamed
 
 ROOT = Path(__file__).parents[2]
 
@@ -101,3 +103,31 @@ def test_without_tensorflow_it_says_what_to_install(registered: None, monkeypatc
     graph.set_outputs([graph.add("x", ops.Input((1,)))])
     with pytest.raises(InputError, match=r"pip install 'boundnet\[tensorflow\]'"):
         registry.backend("keras").executions(Job(graph, "m.keras", preset("binary32")))
+
+
+def test_hard_sigmoid_means_what_the_keras_of_the_file_computed(
+    keras: ModuleType, registered: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keras 3 opens files of Keras 2 and computes another function: found by the cross-check of other people's models."""
+    from boundnet.crosscheck.run import crosscheck
+
+    keras.utils.set_random_seed(1)
+    x = keras.Input((4, 3))
+    y = keras.layers.LSTM(3, recurrent_activation="hard_sigmoid", name="lstm")(x)
+    y = keras.layers.Dense(2, activation="hard_sigmoid", name="top")(y)
+    path = tmp_path / "old.h5"
+    keras.Model(x, y).save(path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["keras_version"] = "2.2.4"
+    inputs = np.random.default_rng(0).normal(size=(2, 4, 3))
+    found = crosscheck(path, inputs, "binary32", backends=("keras",))
+    assert found.violation_count == 0
+    graph = load(path)
+    (*_, whole) = registry.backend("keras").executions(Job(graph, str(path), preset("binary32")))
+    assert "hard_sigmoid as Keras 2.2.4, which wrote the file, defines it" in whole.notes
+    monkeypatch.setattr("boundnet_keras.backend.old_activations", lambda *_: {})
+    assert crosscheck(path, inputs, "binary32", backends=("keras",)).violation_count > 0
+
+    inside = keras.layers.Bidirectional(keras.layers.LSTM(3, recurrent_activation="hard_sigmoid"))
+    with pytest.raises(InputError, match="uses hard_sigmoid inside"):
+        renamed(inside, {"hard_sigmoid": abs})
