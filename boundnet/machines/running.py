@@ -129,10 +129,14 @@ class RunningMachine:
         rules = self.arithmetic
         exact = a.exact.function(name)
         wide = Box.around(a.exact.lo, a.error).hull(Box.around(a.exact.hi, a.error))
-        reached = wide.function(name).magnitude
+        image = wide.function(name)
+        reached = image.magnitude
         if name in _DEFINED_FROM:
             reached = np.where(wide.lo < _DEFINED_FROM[name], np.inf, reached)
         carried = np.where(a.error == 0.0, 0.0, up(_defined(_lipschitz(name, wide) * a.error), 1))
+        # Whatever the operand is off by, a bounded function moves no further than its own range.
+        width = up(image.hi - image.lo, 1)
+        carried = np.where((a.error > 0.0) & (width < carried), width, carried)
         fmt = rules.accumulate
         ulp = rules.ulp(name)
         # k ulp of the computed operand's image; eta covers subnormal results, flushing included.
