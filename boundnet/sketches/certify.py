@@ -61,11 +61,12 @@ def certify(
     spread = {name: up(1.0 + _flat(_beside(plan, name), limit.size) / limit, 3) for name, limit in allowed.items()}
     totals = {name: np.zeros(limit.size) for name, limit in allowed.items()}
     kept: dict[str, list[Array]] = {name: [] for name in wanted if plan.links.get(name)}
-    kappas = np.empty(count)
+    kappas = np.zeros(count)
+    order = plan.graph.topological()
+    order = order[: 1 + max((i for i, name in enumerate(order) if name in allowed or name in kept), default=-1)]
 
     def run(first: int, size: int) -> Array:
         """One chunk's logarithms and the probes to keep; returns what the probes are off by at the end."""
-        order = plan.graph.topological()
         probes = Probes(plan, size, first, seed, measure=True)
         for name in order:
             if plan.links.get(name):
@@ -78,7 +79,7 @@ def certify(
             probes.forget(name)
         return probes.kappa
 
-    for first in range(0, count, settings.chunk):
+    for first in range(0, count if order else 0, settings.chunk):
         size = min(settings.chunk, count - first)
         kappas[first : first + size] = run(first, size)
         if not np.isfinite(kappas[: first + size]).all():
