@@ -6,7 +6,6 @@ import os
 import platform
 import time
 from contextlib import nullcontext
-from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
@@ -31,7 +30,6 @@ from boundnet.results import (
     InputInfo,
     ModelInfo,
     Sample,
-    SampleReference,
     Summary,
 )
 from boundnet.rounding import Array, check_gradual_underflow
@@ -132,7 +130,9 @@ def analyze(
     found = bounded.samples
     if reference is not None:
         before = time.perf_counter()
-        found = _with_reference(graph, values, found, reference, progress)
+        from boundnet.work.certified import with_reference
+
+        found = with_reference(graph, values, found, reference, progress, executor)
         timings["reference"] = time.perf_counter() - before
     cast_inputs = any(not np.array_equal(rules.storage.round(x), x) for x in values)
     lines = assumptions(rules, casts=bounded.casts, inputs_cast=cast_inputs)
@@ -174,26 +174,6 @@ def choose_inputs(
     values = check_inputs(graph, inputs, source or "inputs")
     values = take(values, 0, samples or len(values[0]))
     return values, InputInfo(source or "array", len(values[0]))
-
-
-def _with_reference(
-    graph: LayerGraph, values: list[Array], found: list[Sample], engine: str, progress: Progress | None
-) -> list[Sample]:
-    from boundnet.reference import reference
-
-    digits = 30
-    done = []
-    for sample in found:
-        exact = reference(graph, take(values, sample.index, sample.index + 1), engine=engine, digits=digits)
-        worst = 0.0
-        for name, output in zip(graph.outputs, sample.outputs, strict=True):
-            low, high = exact[name]
-            apart = np.maximum(np.abs(output.value - low[0]), np.abs(output.value - high[0]))
-            worst = max(worst, float(apart.max()))
-        done.append(replace(sample, reference=SampleReference(engine, digits, worst)))
-        if progress is not None:
-            progress("reference", len(done), len(found))
-    return done
 
 
 def _assemble(

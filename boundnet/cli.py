@@ -211,6 +211,7 @@ def crosscheck(
     precision: Annotated[str, option("--precision", "Virtual precisions, separated by commas [24].", "T")] = "24",
     samples: Samples = 10, seed: Seed = 0,
     domain: Annotated[Domain, option("--domain", "Abstract domain of the outputs' bounds [auto].")] = Domain.auto,
+    jobs: Jobs = 1,
     verificarlo: Compiler = None, container: Container = None, timeout: Timeout = None,
     json: Json = None, csv: Csv = None, html: Html = None, markdown: Markdown = None, quiet: Quiet = False,
 ) -> None:  # fmt: skip
@@ -228,7 +229,7 @@ def crosscheck(
         request = Request(
             model, inputs or (), input_shape or (), samples=first, input_range=input_range, seed=input_seed,
             arithmetic=options, domain=domain.value,
-            files=files_of(json=json, csv=csv, html=html, markdown=markdown), quiet=quiet,
+            files=files_of(json=json, csv=csv, html=html, markdown=markdown), quiet=quiet, jobs=jobs,
         )  # fmt: skip
         tools = {"verificarlo": verificarlo, "container": container, "timeout": timeout}
         noise = Noise(backend, mode, precision, samples, seed, tools)

@@ -23,6 +23,7 @@ from boundnet.graph import LayerGraph
 from boundnet.load_images import Pixels, parse_number
 from boundnet.load_inputs import Loaded, load_inputs
 from boundnet.results import Analysis
+from boundnet.work.pool import ProcessPool
 
 
 def run(request: Request) -> int:
@@ -37,13 +38,13 @@ def run(request: Request) -> int:
     scale, offset = parse_number(request.scale or "1", "--scale"), parse_number(request.offset or "0", "--offset")
     pixels = Pixels(request.resize, scale, offset)
     reports = {kind: find(kind) for kind in ("console", *request.files)}
-    with Meter(request.quiet) as meter:
+    with Meter(request.quiet) as meter, pool(request.jobs) as executor:
         graph = load(request.model, request.shapes())
         loaded = load_inputs(graph, request.inputs, pixels) if request.inputs else None
         box = load_box(graph, request.box) if request.box else None
         opened = time.perf_counter() - started
-        analysis = _analyze(graph, loaded, box, rules, request, meter)
-        checked = _crosscheck(graph, loaded, rules, request, meter) if request.mca else None
+        analysis = _analyze(graph, loaded, box, rules, request, meter, executor)
+        checked = _crosscheck(graph, loaded, rules, request, meter, executor) if request.mca else None
     timings = {**analysis.timings, "load": opened, "total": time.perf_counter() - started}
     inputs = dataclasses.replace(analysis.inputs, notes=loaded.notes if loaded else ())
     analysis = dataclasses.replace(analysis, timings=timings, inputs=inputs, command=request.command())
@@ -61,19 +62,19 @@ def run(request: Request) -> int:
 
 
 def _analyze(
-    graph: LayerGraph, loaded: Loaded | None, box: LoadedBox | None, rules: Arithmetic, request: Request, meter: Meter
-) -> Analysis:
+    graph: LayerGraph, loaded: Loaded | None, box: LoadedBox | None, rules: Arithmetic, request: Request, meter: Meter,
+    executor: ProcessPool | None,
+) -> Analysis:  # fmt: skip
     try:
-        with pool(request.jobs) as executor:
-            return boundnet.analyze(
-                graph, loaded.inputs if loaded else None, rules,
-                domain=request.domain, samples=request.samples, input_range=request.input_range or (0.0, 1.0),
-                seed=request.seed, reference=request.reference, decision=request.decision,
-                source=_source(loaded, box, request.radius), progress=meter, coins=request.coins, executor=executor,
-                checkpoint=request.checkpoint, box=(box.low, box.high) if box else None, radius=request.radius,
-                inputs_exact=request.inputs_exact == "yes", splits=request.splits, time_limit=request.time_limit,
-                guarantee=request.guarantee, lam=request.lam, effort=request.effort,
-            )  # fmt: skip
+        return boundnet.analyze(
+            graph, loaded.inputs if loaded else None, rules,
+            domain=request.domain, samples=request.samples, input_range=request.input_range or (0.0, 1.0),
+            seed=request.seed, reference=request.reference, decision=request.decision,
+            source=_source(loaded, box, request.radius), progress=meter, coins=request.coins, executor=executor,
+            checkpoint=request.checkpoint, box=(box.low, box.high) if box else None, radius=request.radius,
+            inputs_exact=request.inputs_exact == "yes", splits=request.splits, time_limit=request.time_limit,
+            guarantee=request.guarantee, lam=request.lam, effort=request.effort,
+        )  # fmt: skip
     except KeyboardInterrupt as error:
         if request.checkpoint is None:
             raise
@@ -90,7 +91,7 @@ def _source(loaded: Loaded | None, box: LoadedBox | None, radius: float | None) 
 
 
 def _crosscheck(
-    graph: LayerGraph, loaded: Loaded | None, rules: Arithmetic, request: Request, meter: Meter
+    graph: LayerGraph, loaded: Loaded | None, rules: Arithmetic, request: Request, meter: Meter, executor: ProcessPool | None
 ) -> CrossCheck:  # fmt: skip
     """The same inputs on the built-in engine: once as it is, and ``request.mca`` times with random rounding."""
     # Numba takes its time to load; only those who ask for executions pay.
@@ -101,7 +102,7 @@ def _crosscheck(
     return crosscheck(
         graph, loaded.inputs if loaded else None, rules, samplings=samplings, domain=request.domain, first=request.samples,
         input_range=request.input_range or (0.0, 1.0), seed=request.seed, progress=meter,
-        source=loaded.source if loaded else None,
+        source=loaded.source if loaded else None, executor=executor,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from rich.text import Text
 
 import boundnet
 from boundnet.commands.experiment import PAGES, Noise, command, open_model
+from boundnet.commands.jobs import pool
 from boundnet.commands.progress import Meter
 from boundnet.commands.reports import find
 from boundnet.commands.request import Request
@@ -40,11 +41,12 @@ def run(request: Request, noise: Noise) -> int:
     rules = boundnet.build(request.arithmetic.get("name"), **{k: v for k, v in request.arithmetic.items() if k != "name"})
     with Meter(request.quiet) as meter:
         graph, loaded = open_model(request, meter)
-        found = crosscheck(
-            graph, loaded.inputs if loaded else None, rules, backends=names, samplings=samplings, options=noise.options,
-            domain=request.domain, first=request.samples, input_range=request.input_range or (0.0, 1.0), seed=request.seed,
-            source=loaded.source if loaded else None, progress=meter,
-        )  # fmt: skip
+        with pool(request.jobs) as executor:
+            found = crosscheck(
+                graph, loaded.inputs if loaded else None, rules, backends=names, samplings=samplings, options=noise.options,
+                domain=request.domain, first=request.samples, input_range=request.input_range or (0.0, 1.0),
+                seed=request.seed, source=loaded.source if loaded else None, progress=meter, executor=executor,
+            )  # fmt: skip
     inputs = dataclasses.replace(found.inputs, notes=loaded.notes if loaded else ())
     found = dataclasses.replace(found, inputs=inputs, command=command(request, noise, "crosscheck"))
     for kind, path in request.files.items():

@@ -18,11 +18,13 @@ from boundnet.rounding import Array
 from boundnet.runs import Runner, Runs
 from boundnet.samples import Progress, bound_samples
 from boundnet.units import Job
+from boundnet.work.executor import Submits
 
 
 def compare(
-    execution: Execution, values: list[Array], backend: str, *, domain: str = "auto", progress: Progress | None = None
-) -> Check:
+    execution: Execution, values: list[Array], backend: str, *, domain: str = "auto", progress: Progress | None = None,
+    executor: Submits | None = None,
+) -> Check:  # fmt: skip
     """Run every input and compare.
 
     A layer's value must lie within the node's radius about the float64 centre of the network with cast weights, an output
@@ -36,7 +38,7 @@ def compare(
     graph = execution.graph
     runner = Runner(graph, execution.arithmetic, domain, None, len(values[0]))
     job = Job(graph, execution.arithmetic, domain, tuple(find_heads(graph, "none")), None, len(values[0]))
-    samples = bound_samples(job, values, progress).samples
+    samples = bound_samples(job, values, progress, executor).samples
     bounded = time.perf_counter()
     order = graph.topological()
     nodes = {name: Tally(graph.layer_of(name), graph.kind_of(name), name) for name in order}

@@ -16,6 +16,7 @@ from boundnet.presets import preset
 from boundnet.results import ModelInfo
 from boundnet.rounding import check_gradual_underflow
 from boundnet.samples import Progress
+from boundnet.work.executor import Submits
 
 REFERENCE = "float64 evaluation, widened by its own error bound"
 
@@ -24,7 +25,7 @@ def crosscheck(
     model: Any, inputs: Any = None, arithmetic: Arithmetic | str = "binary32", *, backends: Sequence[str] = ("builtin",),
     samplings: Sequence[Sampling] = (Sampling(1, "none"), Sampling()), options: Mapping[str, Any] | None = None,
     domain: str = "auto", first: int | None = None, input_range: tuple[float, float] = (0.0, 1.0), seed: int = 0,
-    source: str | None = None, progress: Progress | None = None,
+    source: str | None = None, progress: Progress | None = None, executor: Submits | None = None,
 ) -> CrossCheck:  # fmt: skip
     """Compare executions of ``model`` with the bounds for the Arithmetic that each conforms to.
 
@@ -36,6 +37,7 @@ def crosscheck(
         samplings: how, for backends that sample.
         options: of single backends.
         first: use only the first so many inputs (or draw so many).
+        executor: where the outputs' bounds are computed, as for :func:`boundnet.analyze`; executions run here.
 
     Returns:
         Figures for every layer and output; ``violation_count`` is 0 unless a bound is wrong (or an execution does not
@@ -55,7 +57,10 @@ def crosscheck(
         # All of them before the first run: what one backend lacks should not cost the time of the others.
         for name in backends:
             executions += [(name, execution) for execution in backend(name).executions(job)]
-        found = [compare(execution, values, name, domain=domain, progress=progress) for name, execution in executions]
+        found = [
+            compare(execution, values, name, domain=domain, progress=progress, executor=executor)
+            for name, execution in executions
+        ]
     finally:
         for _, execution in executions:
             execution.close()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from typing import Any, Protocol
 
@@ -44,3 +45,19 @@ def unpacked(payload: bytes) -> Any:
         raise WorkerError(
             f"a worker can't read the network ({error}); install what defines its operations where workers run"
         ) from error
+
+
+def in_order(executor: Submits, calls: Iterable[tuple[Any, ...]], window: int = 64) -> Iterator[Any]:
+    """Results of ``calls``, (function, *arguments) each, in their order; at most ``window`` are handed over at a time."""
+    running: deque[Future[Any]] = deque()
+    left = iter(calls)
+    try:
+        while True:
+            while len(running) < window and (call := next(left, None)) is not None:
+                running.append(executor.submit(*call))
+            if not running:
+                return
+            yield running.popleft().result()
+    finally:
+        for future in running:
+            future.cancel()

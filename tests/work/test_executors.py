@@ -16,7 +16,9 @@ from work_networks import AnyOrder, Deadly, classifier, facts, images, points
 import boundnet
 from boundnet import LayerGraph, ops
 from boundnet.analysis import find_heads
+from boundnet.crosscheck.run import crosscheck
 from boundnet.errors import InputError, WorkerError
+from boundnet.mca.backend import Sampling
 from boundnet.presets import preset
 from boundnet.sketches.claim import seed_of
 from boundnet.sketches.settings import RUNS, TRIES
@@ -133,3 +135,13 @@ def test_errors_of_units_arrive(pool: ProcessPool, tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError, match="after shutdown"):
         boundnet.analyze(classifier(), np.zeros((1, 8)), executor=Closed())
+
+
+def test_a_cross_check_bounds_on_an_executor(pool: ProcessPool) -> None:
+    graph = images()
+    x = points(graph, 40)
+    samplings = (Sampling(2, "rr"),)
+    checks = [crosscheck(graph, x, samplings=samplings, executor=executor) for executor in (None, pool)]
+    outputs = [[row for check in found.checks for row in check.outputs] for found in checks]
+    assert outputs[0] == outputs[1]
+    assert all(found.violation_count == 0 for found in checks)
