@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -154,12 +155,14 @@ def cut(graph: LayerGraph, node: str) -> LayerGraph:
     return part
 
 
-def sweep(graph: LayerGraph, x: np.ndarray, labels: np.ndarray, bounded: int) -> list[dict[str, Any]]:
+def sweep(
+    graph: LayerGraph, x: np.ndarray, labels: np.ndarray, bounded: int, mantissa: Sequence[int], exponents: Sequence[int]
+) -> list[dict[str, Any]]:
     """One row for each format: Fmax, area, largest change of a probability, and what is proved for ``bounded`` sequences."""
     reference = graph.evaluate([x])[graph.outputs[0]]
     rows = []
-    for exponent in EXPONENT:
-        for bits in MANTISSA:
+    for exponent in exponents:
+        for bits in mantissa:
             rules = machine(bits + 1, exponent)
             probabilities = execute(graph, x, rules, Sampling(1, "none"))[0][0]
             bound, low, high = proved(graph, x[:bounded], rules)
@@ -207,6 +210,8 @@ def main() -> None:
     parser.add_argument("--sequences", type=int, default=20, help="how many test sequences [20]")
     parser.add_argument("--bounded", type=int, default=3, help="for how many of them every format is bounded [3]")
     parser.add_argument("--samples", type=int, default=10, help="samples of random rounding [10]")
+    parser.add_argument("--mantissa", type=int, nargs="+", default=MANTISSA, help="explicit bits of the formats")
+    parser.add_argument("--exponent", type=int, nargs="+", default=EXPONENT, help="exponent bits of the formats")
     parser.add_argument("--json", type=Path, help="write the figures")
     options = parser.parse_args()
     started = time.perf_counter()
@@ -233,7 +238,7 @@ def main() -> None:
     report(rr, hot)
     heading = f"{'mantissa':>8} {'exponent':>8} {'Fmax':>8} {'AUPR':>8} {'change':>10} {'proved':>10}"
     print(f"\n{heading}   Fmax proved ({found['bounded']} sequences)")
-    found["formats"] = sweep(graph, x, labels, options.bounded)
+    found["formats"] = sweep(graph, x, labels, options.bounded, options.mantissa, options.exponent)
     found["seconds"] = round(time.perf_counter() - started, 1)
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

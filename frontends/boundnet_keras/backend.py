@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 from boundnet.arithmetic import Arithmetic
@@ -39,15 +40,38 @@ class KerasBackend:
         if job.source is None:
             raise InputError("backend keras runs model files; this network does not come from one")
         keras, tf = _keras()
-        model = _load(keras, job.source)
-        old = old_activations(keras, job.graph.metadata)
         rules = preset(_RULES[storage])
         # Policies differ in which weights they cast.  With weights that need no cast, all run the same network.
         graph = job.graph.mapped(rules.storage.round) if storage != "binary32" else job.graph
-        found: list[Execution] = []
-        for policy in POLICIES[storage]:
-            found += _policy(keras, tf, model, policy, graph, rules, old)
-        return found
+        reasons = []
+        for version in (keras, _keras_2()):
+            if version is None:
+                continue
+            try:
+                model = version.models.load_model(job.source, compile=False, safe_mode=True)
+            except Exception as error:
+                reason = (str(error).splitlines() or [type(error).__name__])[0]
+                reasons.append(f"Keras {version.__version__} can't open it: {reason[:200]}")
+                continue
+            old = old_activations(version, job.graph.metadata)
+            found: list[Execution] = []
+            try:
+                for policy in POLICIES[storage]:
+                    found += _policy(version, tf, model, policy, graph, rules, old)
+            except InputError as error:
+                reasons.append(str(error))
+                continue
+            return found
+        hint = "" if len(reasons) > 1 else "; files of Keras 1 and 2 may open with the package tf-keras installed"
+        raise InputError(f"{job.source}: {'; '.join(reasons)}{hint}; or use --backend builtin")
+
+
+def _keras_2() -> Any:
+    """Keras 2, which lives on as the package tf_keras and runs many files that Keras 3 refuses; None where it is absent."""
+    try:
+        return import_module("tf_keras")
+    except Exception:  # it fails in ways of its own beside a TensorFlow of another version
+        return None
 
 
 def _keras() -> tuple[Any, Any]:
@@ -65,21 +89,12 @@ def _keras() -> tuple[Any, Any]:
     return keras, tf
 
 
-def _load(keras: Any, source: str) -> Any:
-    """The model, without its training configuration; code in the file is never executed (safe mode)."""
-    try:
-        return keras.models.load_model(source, compile=False, safe_mode=True)
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(
-            f"{source}: Keras {keras.__version__} can't open this file ({reason[:200]}); use --backend builtin"
-        ) from None
-
-
 def _policy(
     keras: Any, tf: Any, model: Any, policy: str, graph: LayerGraph, rules: Arithmetic, old: Activations
 ) -> list[Execution]:  # fmt: skip
     notes = list(_NOTES)
+    if keras.__version__.startswith("2."):
+        notes.append(f"run by Keras {keras.__version__} (tf_keras), which runs the file where Keras 3 does not")
     changed = sorted({name for layer in model.layers for name in renamed(layer, old)[1]})
     if changed:
         notes.append(f"{', '.join(changed)} as Keras {graph.metadata['keras_version']}, which wrote the file, defines it")

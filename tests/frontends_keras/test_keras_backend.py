@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -79,7 +80,7 @@ def test_files_that_keras_refuses_and_formats_it_lacks(
     graph = load(model)
     broken = tmp_path / "broken.keras"
     broken.write_bytes(b"no model")
-    with pytest.raises(InputError, match="can't open this file"):
+    with pytest.raises(InputError, match="can't open it"):
         registry.backend("keras").executions(Job(graph, str(broken), preset("binary32")))
     with pytest.raises(InputError, match="not fp8_e4m3fn"):
         registry.backend("keras").executions(Job(graph, str(model), preset("fp8_e4m3fn")))
@@ -131,3 +132,25 @@ def test_hard_sigmoid_means_what_the_keras_of_the_file_computed(
     inside = keras.layers.Bidirectional(keras.layers.LSTM(3, recurrent_activation="hard_sigmoid"))
     with pytest.raises(InputError, match="uses hard_sigmoid inside"):
         renamed(inside, {"hard_sigmoid": abs})
+
+
+def test_keras_2_runs_what_keras_3_cannot(
+    keras: ModuleType, registered: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keras 3 adds a dimension to Sequential files of Keras 2 that say their batch shape."""
+    from boundnet.crosscheck.run import crosscheck
+
+    old = pytest.importorskip("tf_keras", exc_type=ImportError)
+    layers = [old.layers.Dense(4, activation="relu", input_shape=(3,)), old.layers.Dense(2, activation="softmax")]
+    path = tmp_path / "old.h5"
+    old.Sequential(layers).save(path)
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        config["config"]["layers"] = [layer for layer in config["config"]["layers"] if layer["class_name"] != "InputLayer"]
+        file.attrs["model_config"] = json.dumps(config)
+    found = crosscheck(path, np.random.default_rng(0).normal(size=(2, 3)), "binary32", backends=("keras",))
+    assert found.violation_count == 0
+    assert [check.title for check in found.checks] == ["keras float32, layers", "keras float32"]
+    monkeypatch.setattr("boundnet_keras.backend._keras_2", lambda: None)
+    with pytest.raises(InputError, match="may open with the package tf-keras installed"):
+        registry.backend("keras").executions(Job(load(path), str(path), preset("binary32")))
