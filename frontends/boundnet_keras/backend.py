@@ -12,7 +12,7 @@ from boundnet.errors import InputError
 from boundnet.graph import LayerGraph
 from boundnet.mca.backend import Execution, Job
 from boundnet.presets import preset
-from boundnet_keras.backend_activations import Activations, old_activations, renamed
+from boundnet_keras.backend_meaning import Activations, old_activations, refuse_flipped, renamed
 from boundnet_keras.execution import Call, KerasExecution, caller, shown_layers
 
 POLICIES = {
@@ -56,6 +56,7 @@ class KerasBackend:
             old = old_activations(version, job.graph.metadata)
             found: list[Execution] = []
             try:
+                refuse_flipped(model, job.graph.metadata)
                 for policy in POLICIES[storage]:
                     found += _policy(version, tf, model, policy, graph, rules, old)
             except InputError as error:

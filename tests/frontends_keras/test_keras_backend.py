@@ -18,7 +18,7 @@ from boundnet.frontends import load
 from boundnet.mca import backend as registry
 from boundnet.mca.backend import Job
 from boundnet.presets import preset
-from boundnet_keras.backend_activations import renamed
+from boundnet_keras.backend_meaning import refuse_flipped, renamed
 
 ROOT = Path(__file__).parents[2]
 
@@ -128,6 +128,11 @@ def test_hard_sigmoid_means_what_the_keras_of_the_file_computed(
     assert "hard_sigmoid as Keras 2.2.4, which wrote the file, defines it" in whole.notes
     monkeypatch.setattr("boundnet_keras.backend.old_activations", lambda *_: {})
     assert crosscheck(path, inputs, "binary32", backends=("keras",)).violation_count > 0
+
+    flipped = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 2, name="c")])
+    refuse_flipped(flipped, {"backend": "tensorflow"})
+    with pytest.raises(InputError, match="layer 'c': the file was written by Keras on Theano"):
+        refuse_flipped(flipped, {"backend": "theano"})
 
     inside = keras.layers.Bidirectional(keras.layers.LSTM(3, recurrent_activation="hard_sigmoid"))
     with pytest.raises(InputError, match="uses hard_sigmoid inside"):

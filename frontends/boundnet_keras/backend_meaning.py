@@ -1,6 +1,7 @@
-"""Activations that changed their meaning: a model file means what the Keras that wrote it computed.
+"""What changed its meaning: a model file means what the Keras that wrote it computed.
 
-``hard_sigmoid`` is clip(0.2 x + 0.5, 0, 1) up to Keras 2 and clip(x / 6 + 0.5, 0, 1) from Keras 3 on, which opens files of
+Theano's convolutions flip their kernels, TensorFlow's do not, and Keras on TensorFlow does not flip them when it opens a
+file.  ``hard_sigmoid`` is clip(0.2 x + 0.5, 0, 1) up to Keras 2 and clip(x / 6 + 0.5, 0, 1) from Keras 3 on, which opens files of
 Keras 2 without a word.  Run like that, a network is another one than the file's, and the file's bounds do not hold for it.
 """
 
@@ -29,6 +30,16 @@ def old_activations(keras: Any, facts: Mapping[str, Any]) -> Activations:
         return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
     return {"hard_sigmoid": hard_sigmoid}
+
+
+def refuse_flipped(model: Any, facts: Mapping[str, Any]) -> None:
+    """Raise InputError where a file of Keras on Theano has convolutions."""
+    found = next((layer.name for layer in model.layers if "Conv" in type(layer).__name__), None)
+    if facts.get("backend") == "theano" and found is not None:
+        raise InputError(
+            f"layer {found!r}: the file was written by Keras on Theano, whose convolutions flip their kernels; TensorFlow "
+            "would run another network"
+        )
 
 
 def renamed(layer: Any, old: Activations) -> tuple[dict[str, Any], set[str]]:
