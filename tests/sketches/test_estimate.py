@@ -81,3 +81,22 @@ def test_estimates_are_near() -> None:
     found = estimate(coins(64, 13) * 3.0)
     assert abs(np.log(found / 3.0).mean()) <= 0.01
     assert np.all(estimate(np.zeros((8, 5))) < 1e-20)
+
+
+def test_differences_that_rounding_hides() -> None:
+    """Two elements that differ by 1 % of their radius, which is what their probes may be off by: they look the same."""
+    count, kappa = 16, 0.005
+    base = coins(count, 14)[:, :1]
+    probes, zero = np.repeat(base, 50, axis=1), np.zeros(50)
+    low, high = Sketched(probes, zero, zero, np.full(count, kappa), log_tau(count, float(np.log(1e-9)))).below(0)
+    assert np.all(high[1:] >= 0.01)
+    assert np.all(low[1:] <= -0.01)
+
+
+def test_rounding_relative_to_what_is_known_beside() -> None:
+    """Probes that are off by 0.1 % of 1000, far more than their own scale of 1."""
+    count, kappa = 16, 0.001
+    values = coins(count, 15)[:, :5000]
+    hidden, zero = np.sign(values) * np.maximum(np.abs(values) - 1.0, 0.0), np.zeros(5000)
+    sketch = Sketched(hidden, zero, np.full(5000, 1000.0), np.full(count, kappa), log_tau(count, float(np.log(1e-9))))
+    assert np.all(sketch.radii() >= 1001.0)
