@@ -98,6 +98,6 @@ def test_rounding_relative_to_what_is_known_beside() -> None:
     count, kappa, n = 256, 0.001, 1000
     values = np.zeros((count, n))
     inject(values, np.ones(n), np.ones(n), 0, 1, *key_of(15))
-    hidden, zero = np.sign(values) * np.maximum(np.abs(values) - 1.0, 0.0), np.zeros(n)
+    hidden, zero = np.sign(values) * np.maximum(np.abs(values) - 1.0, 0.001), np.zeros(n)
     sketch = Sketched(hidden, zero, np.full(n, 1000.0), np.full(count, kappa), log_tau(count, float(np.log(1e-9))))
     assert np.all(sketch.radii() >= 1001.0)
