@@ -40,7 +40,7 @@ def verdict(
     vague = certain_digits(samples) == 0
     if not summary.total:
         how = f" ({_odds(guarantee)})" if likely else ""
-        which = f"every input of the {what}" if inputs.box and inputs.count == 1 else what
+        which = "all inputs of the box" if inputs.box and inputs.count == 1 else what
         head = f"BOUNDED: {which} in {arithmetic.name}, {size}{how}; no decision to prove"
         return f"{head}. {_cause(layers, vague)} {_remedies(arithmetic)} {remains}".rstrip() if vague else f"{head}."
     if inputs.box:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from boundnet.figures import bound_text, count_text, floor_text, seconds_text
-from boundnet.results import Analysis, InputBox
+from boundnet.figures import bound_text, count_text, floor_text, printable, seconds_text
+from boundnet.results import Analysis, InputBox, OutputBound
 from boundnet.rounding import Array
 
 _STOPPED = {
@@ -28,6 +28,7 @@ def box_facts(analysis: Analysis) -> Mapping[str, str]:
     found = {}
     if len(boxes) == 1 and boxes[0].low is not None and boxes[0].high is not None:
         found["box"] = _ends(boxes[0].low, boxes[0].high)
+        found["values in it"] = "; ".join(map(_values, analysis.samples[0].outputs))
     found["pieces"] = "; ".join(sorted({_pieces(box) for box in boxes})) if len(boxes) <= _FEW else _all_pieces(boxes)
     worst = max(range(len(boxes)), key=lambda n: _largest(analysis, n))
     at = boxes[worst]
@@ -41,11 +42,22 @@ def box_facts(analysis: Analysis) -> Mapping[str, str]:
     return found
 
 
+def _values(output: OutputBound) -> str:
+    """Range of an output, exact and computed values; of many elements the range of all."""
+    if output.low is None or output.high is None:
+        return f"{printable(output.name)}: not known"
+    low, high = output.low.ravel().tolist(), output.high.ravel().tolist()
+    if len(low) > _FEW:
+        low, high = [min(low)], [max(high)]
+    sides = ", ".join(f"{floor_text(a)} .. {bound_text(b)}" for a, b in zip(low, high, strict=True))
+    return f"{printable(output.name)} {sides}"
+
+
 def _pieces(box: InputBox) -> str:
-    text = f"{count_text(box.pieces, 'piece')}, {_STOPPED.get(box.stopped, box.stopped)}"
+    text = f"{box.pieces}, {_STOPPED.get(box.stopped, box.stopped)}"
     if box.pieces == 1:
         return text
-    return f"{text} ({seconds_text(box.seconds)}); in one piece outputs would be within {bound_text(box.whole_bound)} only"
+    return f"{text} ({seconds_text(box.seconds)}); in one piece the bound is {bound_text(box.whole_bound)}"
 
 
 def _all_pieces(boxes: list[InputBox]) -> str:
