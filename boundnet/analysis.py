@@ -24,6 +24,7 @@ from boundnet.inputs import DEFAULT_COUNT, check_inputs, random_inputs, take
 from boundnet.layers import LayerTable, describe_nodes
 from boundnet.presets import preset
 from boundnet.probabilistic.claim import describe, lambda_for
+from boundnet.probabilistic.repeats import repeats_warning
 from boundnet.results import (
     Analysis,
     DomainInfo,
@@ -141,7 +142,8 @@ def analyze(
         claim = Guarantee("sketch", bounded.claim.probability)
         lines = (*lines, coins_line(bounded.claim, coins))
     if lam is not None:
-        claim = Guarantee.of(describe(rules, lam, graph, heads, len(values[0]), bounded.claim.probability))
+        doubt = repeats_warning(graph, values) if rules.nearest else None
+        claim = Guarantee.of(describe(rules, lam, graph, heads, len(values[0]), bounded.claim.probability), doubt)
         lines = (*lines, *chance_lines(claim.chance))
         found = [as_likely(sample) for sample in found]
     return _assemble(graph, rules, found, bounded.table, heads, info, bounded.domain, lines, timings, started, claim)
@@ -192,7 +194,7 @@ def _assemble(
     overflowing = [layer.name for layer in layers if layer.may_overflow]
     if overflowing:
         warnings.append(f"may overflow in {rules.accumulate.name}/{rules.storage.name}: {', '.join(overflowing)}")
-    warnings += [line for line in map(box_warning, found) if line]
+    warnings += [line for line in (guarantee.warning, *map(box_warning, found)) if line]
     tied = sum(1 for s in found if s.decision and s.decision.holds and s.decision.probabilities_separated is False)
     if tied:
         word = "proved" if guarantee.chance is None else "likely"

@@ -11,17 +11,18 @@ from boundnet.results import Sample
 
 @dataclass(frozen=True)
 class Guarantee:
-    """``deterministic``, ``sketch`` or ``probabilistic``; ``probability``: of failure, None for none."""
+    """A label, with what probability it fails (None: never), what a probabilistic one rests on, and a doubt about it."""
 
     name: str = "deterministic"
     probability: float | None = None
     chance: ChanceInfo | None = None
+    warning: str | None = None
 
     @staticmethod
-    def of(chance: ChanceInfo) -> Guarantee:
+    def of(chance: ChanceInfo, warning: str | None = None) -> Guarantee:
         """A probabilistic guarantee: the execution's roundings or the analyzer's coins may break it."""
         total = (chance.rounding_probability + chance.coins_probability) * (1.0 + 2.0**-50)
-        return Guarantee("probabilistic", min(1.0, total), chance)
+        return Guarantee("probabilistic", min(1.0, total), chance, warning)
 
 
 DETERMINISTIC = Guarantee()

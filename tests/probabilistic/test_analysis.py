@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
+from simulate import single, stochastic, traced
 from tiny_models import classifier
 
 import boundnet
+from boundnet import ops
 from boundnet.errors import FormatError, InputError
+from boundnet.formats import BINARY16
+from boundnet.graph import LayerGraph
+from boundnet.mca.engine.run import execute
 from boundnet.probabilistic.chance import exceedance
 from boundnet.results import Analysis
 from boundnet.results_io import SCHEMA, from_json
@@ -124,3 +130,36 @@ def test_biased_roundings_are_refused(change: dict[str, str], tmp_path: Path) ->
     rules = boundnet.build("binary32", **change)
     with pytest.raises(FormatError, match="biased"):
         boundnet.analyze(classifier(tmp_path / "m.h5"), np.ones((1, 3)), rules, **WITH)  # type: ignore[arg-type]
+
+
+def test_a_model_in_doubt_says_so() -> None:
+    """A constant picture: all sums of a convolution are one number, and to nearest they all err alike."""
+    rng = np.random.default_rng(2)
+    graph = LayerGraph("flat")
+    node = graph.add("x", ops.Input((12, 12, 1)))
+    node = graph.add("conv", ops.Conv(BINARY16.round(rng.normal(size=(3, 3, 1, 2)))), [node])
+    node = graph.add("flat", ops.Reshape((10 * 10 * 2,)), [node])
+    graph.add("sum", ops.Dense(np.ones((10 * 10 * 2, 1))), [node])
+    graph.set_outputs(["sum"])
+    flat = np.full((1, 12, 12, 1), BINARY16.round(np.array(0.3)))
+    noisy = BINARY16.round(rng.normal(size=flat.shape))
+    doubted = boundnet.analyze(graph, flat, "binary16", domain="interval", **WITH)  # type: ignore[arg-type]
+    assert any("'conv' occur more than once" in line for line in doubted.warnings)
+    assert not boundnet.analyze(graph, noisy, "binary16", domain="interval", **WITH).warnings  # type: ignore[arg-type]
+    # Stochastic rounding draws anew for each of them: nothing to doubt.
+    rules = boundnet.build("binary16", rounding="stochastic")
+    assert not boundnet.analyze(graph, flat, rules, domain="interval", **WITH).warnings  # type: ignore[arg-type]
+
+
+def test_the_doubt_is_justified() -> None:
+    """The same convolution summed exactly: to nearest the errors add up past any square root."""
+    rng = np.random.default_rng(2)
+    kernel = BINARY16.round(rng.normal(size=(3, 3, 1, 1)))
+    flat = np.full((1, 80, 80, 1), BINARY16.round(np.array(0.3)))
+    graph = single(ops.Conv(kernel), (80, 80, 1))
+    rules = replace(stochastic("binary16"), rounding="nearest")
+    local = traced(graph, [flat], rules, 8.0).locals["y"]
+    assert local.deviation is not None
+    (computed,) = (value for name, value in execute(graph, [flat], rules, 1, 0) if name == "y")
+    error = abs(float((computed[0] - graph.evaluate([flat])["y"]).sum()))
+    assert error > 8.0 * float(np.sqrt(np.square(local.deviation).sum())) + float(local.rounding.sum())
