@@ -32,6 +32,8 @@ IN_A_ROW = 3
 LARGE = 1e7
 """Multiply-adds of a probe from which stopping saves anything worth saving."""
 
+MANY = 1 << 14
+"""Open elements of a node up to which tight promises are made: of more, too many would have to be repaired."""
 SCREENING = 1 << 31
 """Number of the first screening probe: no seed gives both runs the same coins."""
 
@@ -199,7 +201,7 @@ class SketchDomain:
         self.effort.rows += len(elements)
         self.effort.skipped += int(open_.sum()) - len(elements)
         lam = self.plan.lam
-        if self._within is None:
+        if self._within is None and np.count_nonzero(open_) <= MANY:
             tight = self._promise(name, self._factors.tight)
             promised = promised.where(open_ & (tight.radius < radius), tight)
             promised = replace(promised, radius=_settled(promised.radius, local, lam))

@@ -19,7 +19,7 @@ from boundnet.norms import root_sum
 from boundnet.ops.base import Local
 from boundnet.rounding import TINY, Array, gamma, up
 
-RELATIVE_FLOOR = 2.0**-25
+RELATIVE_FLOOR = 2.0**-20
 """Least noise of a node relative to |L| E: what the probes' own rounding is measured against."""
 
 Links = tuple[tuple[str, LinearMap], ...]
@@ -79,7 +79,7 @@ class Plan:
         """Add a node; returns its radius by intervals.  The caller sets ``radius[name]`` to what it finds."""
         used = [(s, m) for s, m in zip(sources, local.maps, strict=True) if not isinstance(m, Zero) and self.radius[s].any()]
         noise = worst_of(local)
-        interval, slack = noise_of(local, self.lam), np.zeros(())
+        interval, slack, floor = noise_of(local, self.lam), np.zeros(()), np.zeros(())
         keep = all(self.consumers[s] == 1 for s in sources) and all(map(private, local.maps))
         for source, linear in used:
             spread = linear.absolute(self.radius[source])
@@ -89,15 +89,17 @@ class Plan:
                 known = known + np.abs(self.shift[source]) if source in self.shift else known
                 reach = up(spread + linear.absolute(np.broadcast_to(known, self.radius[source].shape)), 2)
             terms = max(linear.fan_in, linear.fan_out + self.consumers[source]) + len(sources) + 3
-            slack = slack + (gamma(terms) + RELATIVE_FLOOR) * reach
+            slack, floor = slack + gamma(terms) * reach, floor + reach
             interval = interval + spread
         if local.shift is not None:
             interval = interval + np.abs(local.shift)
             slack = slack + np.abs(local.shift) * gamma(len(sources) + 1)
         for linear, size in local.shared:
-            slack = slack + (gamma(linear.fan_in + len(sources) + 3) + RELATIVE_FLOOR) * linear.absolute(size)
+            reach = linear.absolute(size)
+            slack, floor = slack + gamma(linear.fan_in + len(sources) + 3) * reach, floor + reach
         interval = capped(up(interval, len(sources) + 3), local, self.lam)
         interval = np.where(local.zero, 0.0, np.where(interval == 0.0, 0.0, np.maximum(interval, TINY)))
+        noise = np.maximum(noise, RELATIVE_FLOOR * floor)
         fresh = np.broadcast_to(up(noise + slack, len(sources) + len(local.shared) + 4), interval.shape)
         random = local.deviation
         if self.severed or not np.isfinite(interval).all() or not np.isfinite(fresh).all():
