@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -55,8 +56,8 @@ class Lowering:
     backend: str
     store: WeightStore
     used: dict[Path, list[ops.Op]]
-    masks: dict[str, str] = field(default_factory=dict)
-    """Node -> node of its mask: zeros and ones, one for each time step."""
+    masks: ChainMap[str, str] = field(default_factory=ChainMap)
+    """Node -> node of its mask: zeros and ones, one for each time step.  The first map takes those of results."""
     sequences: dict[str, list[str]] = field(default_factory=dict)
     """Node joined from time steps -> their nodes: the next layer takes those, and the joined one need not be computed."""
 

@@ -123,7 +123,7 @@ def _is_operation(entry: Mapping[str, Any], major: int) -> bool:
     if isinstance(module, str):
         return module.startswith(("keras.src.ops", "keras.ops"))
     config = entry.get("config")
-    bare = isinstance(config, Mapping) and "dtype" not in config and "trainable" not in config
+    bare = isinstance(config, Mapping) and config.get("dtype") in (None, "bool") and "trainable" not in config
     return major >= 3 and bare and (entry["class_name"] in _OPERATIONS)
 
 

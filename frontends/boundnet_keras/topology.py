@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,7 +11,8 @@ from boundnet.errors import ExtensionError, GraphError, ModelFileError, Refusal,
 from boundnet.graph import LayerGraph
 from boundnet_keras.extensions import title
 from boundnet_keras.layers import TABLE, refusal, rule_of
-from boundnet_keras.layers.identity import AVERAGES_STEPS, IDENTITY_KINDS, PASSES_MASK, TAKES_MASK
+from boundnet_keras.layers.identity import IDENTITY_KINDS
+from boundnet_keras.layers.masks import given, hand_on
 from boundnet_keras.lowering import Lowering, Refused, Rule
 from boundnet_keras.model import OPERATION, Call, LayerSpec, ModelSpec, Ref
 from boundnet_keras.source import Source
@@ -163,17 +165,18 @@ class _Walk:
             which = f"layer {name!r} ({layer.kind})"
             raise ModelFileError(f"{self.source.label}: {which} is called with {len(known)} inputs")
         source = self.source
-        lowering = Lowering(
-            self.graph, layer, call, path, node, source.major, source.backend, self.store, self.used, self.masks,
-            self.sequences,
-        )  # fmt: skip
         try:
-            if own:
-                self._take_masks(layer, known, masks)
+            # What a call is given holds for this call; what its inputs carry is the same in functional models of Keras 3.
+            seen = ChainMap({}, given(layer, known, masks) if own else {}, self.masks)
+            lowering = Lowering(
+                self.graph, layer, call, path, node, source.major, source.backend, self.store, self.used, seen,
+                self.sequences,
+            )  # fmt: skip
             result = rule.lower(lowering, known) if own else self._extended(rule, lowering, known)
             results: list[str | None] = [result] if isinstance(result, str) else list(result)
             if own:
-                self._pass_mask(layer, known, results[0])
+                hand_on(lowering, known, results[0])
+            self.masks.update(seen.maps[0])
             return results
         except Refused as refused:
             self.refused.append(Refusal(name, layer.kind, str(refused)))
@@ -206,26 +209,6 @@ class _Walk:
         if unknown:
             raise ExtensionError(f"{where}: it returns {unknown[0]!r}, which is no node; return what layer.add returns")
         return result
-
-    def _take_masks(self, layer: LayerSpec, inputs: Sequence[str], masks: Sequence[str]) -> None:
-        """Masks that a call is given, or that its input carries (the same, as functional models of Keras 3 store them)."""
-        masked = masks or [name for name in inputs if name in self.masks]
-        if masked and layer.kind in AVERAGES_STEPS:
-            raise Refused("averages the steps that a mask keeps; remove the mask")
-        if masks and (layer.kind not in TAKES_MASK or len(masks) > 1):
-            if layer.kind not in PASSES_MASK:
-                raise Refused("is called with a mask; remove it")
-        elif masks:
-            self.masks[inputs[0]] = masks[0]
-
-    def _pass_mask(self, layer: LayerSpec, inputs: Sequence[str], result: str | None) -> None:
-        """Layers that work step by step hand on the mask of their input; the others end it, as Keras 3 does."""
-        masks = {self.masks[name] for name in inputs if name in self.masks}
-        if result is None or result in self.masks or layer.kind not in PASSES_MASK or not masks:
-            return
-        if len(masks) > 1 or (len(inputs) > 1 and layer.kind not in ("Add", "Concatenate")):
-            raise Refused("joins tensors with masks of their own; mask after it")
-        self.masks[result] = masks.pop()
 
 
 def _in_order(model: ModelSpec, label: str) -> Iterator[tuple[LayerSpec, int]]:

@@ -81,7 +81,16 @@ def masked_softmax(op: MaskedSoftmax, shapes: Sequence[Shape], ctype: CType) -> 
     body.append(f"for (c = 0; c < {n}; ++c) top = network_max(top, {value});")
     body += ["real sum = 0;", f"for (c = 0; c < {n}; ++c) {{", f"    const real shifted = ({value}) - top;"]
     body += [f"    {y} = ({kept(names)}) ? {ctype.call('exp')}(shifted) : 0;", f"    sum += {y};", "}"]
-    body += ["if (!any) sum = 1;", f"for (c = 0; c < {n}; ++c) {y} = {y} / sum;"]
+    body += ["if (!any) sum = 1;"]
+    if op.empty == "uniform":
+        # All scores alike: the exponential of 0, n times.
+        body += [
+            f"if (!any) for (sum = 0, c = 0; c < {n}; ++c) {{",
+            f"    {y} = {ctype.call('exp')}(0);",
+            f"    sum += {y};",
+            "}",
+        ]
+    body += [f"for (c = 0; c < {n}; ++c) {y} = {y} / sum;"]
     loops = [loop(names[axis], shape[axis]) for axis in axes if axis != op.axis]
     count = size_of(shape)
     return Piece(tuple(nest(loops, body)), Counter(sub=count, add=count, div=count))

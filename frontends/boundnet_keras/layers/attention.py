@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import string
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -15,7 +16,9 @@ from boundnet_keras.model import Config
 from boundnet_keras.values import ints
 from boundnet_keras.weights import Array
 
-_MASKED = "masks of padded sequences are not supported in attention; use sequences of full length"
+_MASKED = "masks of padded sequences are supported in attention from Keras 3 on; use sequences of full length"
+_MASKS = ("query_mask", "value_mask", "key_mask")
+Empty = Literal["unknown", "zeros", "uniform"]
 
 
 def _projected(layer: Lowering, x: str, kernel: Array, bias: Array | None, part: str) -> str:
@@ -27,17 +30,41 @@ def _projected(layer: Lowering, x: str, kernel: Array, bias: Array | None, part:
 
 
 def _operands(layer: Lowering, inputs: Sequence[str]) -> dict[str, str]:
-    """Query, value, key and mask of a call."""
-    call, names = layer.call, ("query", "value", "key", "query_mask", "value_mask", "key_mask", "attention_mask")
+    """Query, value, key and masks of a call: those given, else those that the tensors carry."""
+    call, names = layer.call, ("query", "value", "key", *_MASKS, "attention_mask")
     found = dict(zip(names, (inputs[i] for i in call.positional), strict=False))
     for name in names:
         for place in call.named(name):
             found[name] = inputs[place]
     if "query" not in found or "value" not in found:
         raise Refused("is called without query and value")
-    if any(name in found for name in names[3:6]) or any(x in layer.masks for x in found.values()):
+    for name, mask in zip(names[:3], _MASKS, strict=True):
+        if name in found and found[name] in layer.masks:
+            found.setdefault(mask, layer.masks[found[name]])
+    if layer.major < 3 and any(mask in found for mask in _MASKS):
         raise Refused(_MASKED)
     return {"key": found["value"], **found}
+
+
+def _masks_of(layer: Lowering, given: dict[str, str]) -> list[str]:
+    """The call's masks as nodes that broadcast against (queries, keys)."""
+    masks = [given["attention_mask"]] if "attention_mask" in given else []
+    for name in _MASKS:
+        if name in given:
+            if len(layer.shape(given[name])) != 1:
+                raise Refused(f"its {name} has several axes besides the batch")
+            (length,) = layer.shape(given[name])
+            shape = (length, 1) if name == "query_mask" else (1, length)
+            masks.append(layer.reshape(given[name], shape, name))
+    return masks
+
+
+def _empty(layer: Lowering, given: dict[str, str], plain: bool) -> Empty:
+    """What Keras 3 gives a query without any key: equal weights from its fused function, 0 from its Softmax layer."""
+    if not any(name in given for name in _MASKS):
+        return "unknown"
+    fused = plain and not layer.get("dropout", 0.0) and not layer.call.options.get("return_attention_scores")
+    return "uniform" if fused else "zeros"
 
 
 def _band(layer: Lowering, queries: int, keys: int, causal: bool) -> Array | None:
@@ -51,18 +78,15 @@ def _band(layer: Lowering, queries: int, keys: int, causal: bool) -> Array | Non
     return None if kept.all() else kept
 
 
-def _probabilities(layer: Lowering, scores: str, band: Array | None, mask: str | None) -> str:
+def _probabilities(layer: Lowering, scores: str, band: Array | None, masks: Sequence[str], empty: Empty = "unknown") -> str:
     """Softmax over the last axis of scores (..., queries, keys)."""
     rank = len(layer.shape(scores))
-    if band is None and mask is None:
+    if band is None and not masks:
         return layer.add(ops.Softmax(rank - 1), scores, part="softmax")
     constant = None if band is None else band.reshape((1,) * (rank - 2) + band.shape)
-    op = ops.MaskedSoftmax(rank - 1, constant)
-    if mask is None:
-        return layer.add(op, scores, part="softmax")
-    shape = layer.shape(mask)
-    mask = layer.reshape(mask, (1,) * (rank - len(shape)) + shape, "mask")
-    return layer.add(op, scores, mask, part="softmax")
+    shapes = [layer.shape(mask) for mask in masks]
+    wide = [layer.reshape(m, (1,) * (rank - len(shape)) + shape, "mask") for m, shape in zip(masks, shapes, strict=True)]
+    return layer.add(ops.MaskedSoftmax(rank - 1, constant, empty), scores, *wide, part="softmax")
 
 
 def _weights(layer: Lowering, sizes: dict[str, Shape]) -> dict[str, Array | None]:
@@ -125,12 +149,13 @@ def _multi_head(layer: Lowering, inputs: Sequence[str]) -> str | list[str]:
     full = layer.shape(scores)
     keys = math.prod(full[len(full) - len(axes) :])
     causal = bool(layer.call.options.get("use_causal_mask"))
-    mask = given.get("attention_mask")
-    if len(axes) > 1 and (causal or mask is not None or layer.config.get("sliding_window") is not None):
+    masks = _masks_of(layer, given)
+    if len(axes) > 1 and (causal or masks or layer.config.get("sliding_window") is not None):
         raise Refused("masks attention along several axes at once")
     if len(axes) > 1:
         raise Refused("attends along several axes at once; flatten them into one")
-    p = _probabilities(layer, scores, _band(layer, full[-2], keys, causal), mask)
+    empty = _empty(layer, given, rank == 2)
+    p = _probabilities(layer, scores, _band(layer, full[-2], keys, causal), masks, empty)
     context = layer.add(ops.Einsum(f"{scored},{theirs}NH->{ours}NH"), p, v, part="context")
     return _finished(layer, context, query, w, p)
 
@@ -158,8 +183,9 @@ def _grouped_query(layer: Lowering, inputs: Sequence[str]) -> str | list[str]:
     split = layer.reshape(q, (count, groups, heads // groups, size), "groups")
     scores = layer.add(ops.Einsum("qgrh,kgh->grqk", 1.0 / math.sqrt(size)), split, k, part="scores")
     causal = bool(layer.call.options.get("use_causal_mask"))
-    mask = given.get("attention_mask")
-    p = _probabilities(layer, scores, _band(layer, count, keys, causal), mask)
+    p = _probabilities(
+        layer, scores, _band(layer, count, keys, causal), _masks_of(layer, given), _empty(layer, given, plain=True)
+    )
     context = layer.add(ops.Einsum("grqk,kgh->qgrh"), p, v, part="context")
     context = layer.reshape(context, (count, heads, size), "heads")
     return _finished(layer, context, query, w, layer.reshape(p, (heads, count, keys), "probabilities"))
@@ -169,8 +195,6 @@ def _attention(layer: Lowering, inputs: Sequence[str]) -> str | list[str]:
     """Dot-product or additive scores of [query, value] or [query, value, key]."""
     if not 2 <= len(inputs) <= 3:
         raise Refused(f"is called with {len(inputs)} tensors; [query, value] or [query, value, key] are needed")
-    if any(x in layer.masks for x in inputs):
-        raise Refused(_MASKED)
     query, value, key = inputs[0], inputs[1], inputs[-1] if len(inputs) == 3 else inputs[1]
     for x in (query, value, key):
         layer.require_rank(x, 2)
@@ -199,8 +223,14 @@ def _attention(layer: Lowering, inputs: Sequence[str]) -> str | list[str]:
             scores = layer.add(ops.ScaleShift(w["scale"]), scores, part="scale")
     causal = bool(layer.call.options.get("use_causal_mask") or layer.config.get("causal"))
     band = np.tril(np.ones((queries, keys))) if causal else None
-    p = _probabilities(layer, scores, None if band is None or band.all() else band, None)
-    y = layer.add(ops.Einsum("qk,kd->qd"), p, value)
+    masks = _masks_of(layer, {"value_mask": layer.masks[value]}) if value in layer.masks else []
+    p = _probabilities(layer, scores, None if band is None or band.all() else band, masks)
+    if query not in layer.masks:
+        y = layer.add(ops.Einsum("qk,kd->qd"), p, value)
+    else:
+        y = layer.add(ops.Einsum("qk,kd->qd"), p, value, part="context")
+        each = layer.reshape(layer.masks[query], (queries, 1), "query_mask")
+        y = layer.add(ops.Select(), each, y, layer.add(ops.Blank(layer.shape(y)), y, part="zeros"))
     return [y, p] if layer.call.options.get("return_attention_scores") else y
 
 

@@ -45,15 +45,19 @@ IDENTITY_KINDS = frozenset((*_REGULARIZERS, *_AUGMENTATION))
 
 # Layers that treat every time step alike and hand on its mask.
 PASSES_MASK = IDENTITY_KINDS | {
-    "Activation", "Add", "BatchNormalization", "Concatenate", "Dense", "EinsumDense", "ELU", "LayerNormalization",
+    "Activation", "BatchNormalization", "Dense", "EinsumDense", "ELU", "LayerNormalization",
     "LeakyReLU", "PReLU", "ReLU", "RMSNormalization", "TimeDistributed", "UnitNormalization",
 }  # fmt: skip
+# Layers of several tensors whose masks are joined; attention hands on its query's.
+JOINS_MASKS = frozenset(("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"))
+ATTENTION = frozenset(
+    ("AdditiveAttention", "Attention", "GroupedQueryAttention", "GroupQueryAttention", "MultiHeadAttention")
+)
 
 TAKES_MASK = frozenset((
     *("LSTM", "GRU", "SimpleRNN", "RNN", "CuDNNLSTM", "CuDNNGRU", "Bidirectional", "TimeDistributed"),
-    *("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
+    *("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "GlobalAveragePooling1D"),
 ))  # fmt: skip
-AVERAGES_STEPS = frozenset(("GlobalAveragePooling1D",))
 
 
 def _same(layer: Lowering, inputs: Sequence[str]) -> str:

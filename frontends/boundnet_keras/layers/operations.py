@@ -9,7 +9,7 @@ import numpy as np
 from boundnet import ops
 from boundnet_keras.layers import tensors
 from boundnet_keras.lowering import Lowering, Refused, Rule, Shape
-from boundnet_keras.model import OPERATION, Ref
+from boundnet_keras.model import OPERATION, Config, Ref
 from boundnet_keras.values import number
 from boundnet_keras.weights import Array
 
@@ -74,6 +74,11 @@ def _not_equal(layer: Lowering, inputs: Sequence[str]) -> str:
     return layer.add(ops.Differs(value), each)
 
 
+def _zeros_like(layer: Lowering, inputs: Sequence[str]) -> str:
+    """What functional models of Keras 3 write down to broadcast a mask."""
+    return layer.add(ops.Blank(layer.shape(inputs[0])), inputs[0])
+
+
 def _any(layer: Lowering, inputs: Sequence[str]) -> str:
     (x,) = inputs
     rank = len(layer.shape(x))
@@ -83,12 +88,25 @@ def _any(layer: Lowering, inputs: Sequence[str]) -> str:
     return layer.add(ops.Differs(0.0), x)
 
 
+def _same(layer: Lowering, inputs: Sequence[str]) -> str:
+    """What functional models of Keras 3 write down between an attention layer and its mask."""
+    return inputs[0]
+
+
+def _refuse_cast(config: Config, major: int) -> str:
+    return f"casts to {config['dtype']}" if config.get("dtype") not in (None, "bool") else ""
+
+
 RULES = {
     OPERATION + "Add": Rule(_with_constant(ops.Add, "Add"), merges=True),
     OPERATION + "Subtract": Rule(_with_constant(ops.Subtract, "Subtract"), merges=True),
     OPERATION + "Multiply": Rule(_with_constant(ops.Multiply, "Multiply"), merges=True),
     OPERATION + "NotEqual": Rule(_not_equal),
     OPERATION + "Any": Rule(_any),
+    OPERATION + "LogicalOr": Rule(_nary(ops.Maximum), merges=True),
+    OPERATION + "LogicalAnd": Rule(_nary(ops.Minimum), merges=True),
+    OPERATION + "ZerosLike": Rule(_zeros_like),
+    OPERATION + "ConvertToTensor": Rule(_same, _refuse_cast),
     OPERATION + "Maximum": Rule(_nary(ops.Maximum), merges=True),
     OPERATION + "Minimum": Rule(_nary(ops.Minimum), merges=True),
     **tensors.RULES,

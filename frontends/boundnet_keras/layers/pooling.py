@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from boundnet import ops
 from boundnet_keras.layers.conv import check_theano, spatial_rank
-from boundnet_keras.lowering import Lowering, Rule
+from boundnet_keras.lowering import Lowering, Refused, Rule
 from boundnet_keras.padding import window
 from boundnet_keras.values import positive
 
@@ -36,6 +36,8 @@ def _global(pool: Pool) -> Callable[[Lowering, Sequence[str]], str]:
         rank = spatial_rank(layer.kind)
         layer.require_rank(inputs[0], rank + 1)
         x = layer.to_channels_last(inputs[0])
+        if layer.kind == "GlobalAveragePooling1D" and inputs[0] in layer.masks:
+            return _over_kept(layer, x, layer.masks[inputs[0]])
         size = layer.shape(x)[:-1]
         x = layer.add(pool(size, size, ((0, 0),) * rank), x)
         if layer.get("keepdims", False):
@@ -43,6 +45,17 @@ def _global(pool: Pool) -> Callable[[Lowering, Sequence[str]], str]:
         return layer.reshape(x, layer.shape(x)[-1:], "squeeze")
 
     return lower
+
+
+def _over_kept(layer: Lowering, x: str, mask: str) -> str:
+    """The mean over the steps that ``mask`` keeps: two sums and a quotient."""
+    if layer.channels_first:
+        raise Refused("averages the steps that a mask keeps, with channels first; use channels_last")
+    each = layer.reshape(mask, (*layer.shape(mask), 1), "mask")
+    kept = layer.add(ops.Select(), each, x, layer.add(ops.Blank(layer.shape(x)), x, part="zeros"), part="kept")
+    total, count = layer.add(ops.Total(0), kept, part="total"), layer.add(ops.Total(0), each, part="count")
+    y = layer.add(ops.Divide(), total, count)
+    return y if layer.get("keepdims", False) else layer.reshape(y, layer.shape(y)[-1:], "squeeze")
 
 
 RULES = {

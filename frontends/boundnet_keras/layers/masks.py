@@ -1,0 +1,60 @@
+"""Masks of padded sequences on their way through a model: which calls take them, join them and hand them on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from boundnet import ops
+from boundnet_keras.layers.identity import ATTENTION, JOINS_MASKS, PASSES_MASK, TAKES_MASK
+from boundnet_keras.lowering import Lowering, Refused
+from boundnet_keras.model import LayerSpec
+from boundnet_keras.values import ints
+
+
+def given(layer: LayerSpec, inputs: Sequence[str], masks: Sequence[str]) -> dict[str, str]:
+    """Masks in the arguments of a call, by the tensor that they belong to."""
+    if not masks or layer.kind in PASSES_MASK:
+        return {}
+    if layer.kind in TAKES_MASK and len(masks) == 1:
+        return {inputs[0]: masks[0]}
+    if layer.kind in ATTENTION | JOINS_MASKS and len(masks) == len(inputs):
+        return dict(zip(inputs, masks, strict=True))
+    raise Refused("is called with a mask; remove it")
+
+
+def hand_on(layer: Lowering, inputs: Sequence[str], result: str | None) -> None:
+    """Set the mask of ``result``: that of the input for layers that work step by step; the others end it, as in Keras."""
+    kind = layer.kind
+    if result is None or result in layer.masks.maps[0] or not any(x in layer.masks for x in inputs):
+        return
+    if kind in PASSES_MASK or kind in ATTENTION:
+        mask = layer.masks.get(inputs[0])
+        if kind in ATTENTION:
+            call = layer.call
+            named = [*call.named("query"), *call.positional][:1]
+            mask = layer.masks.get(inputs[named[0]] if named else inputs[0])
+        if mask is not None:
+            layer.masks[result] = mask
+    elif kind in JOINS_MASKS:
+        joined = _joined(layer, inputs, result)
+        if joined is not None:
+            layer.masks[result] = joined
+
+
+def _joined(layer: Lowering, inputs: Sequence[str], result: str) -> str | None:
+    masks = [layer.masks.get(x) for x in inputs]
+    known = list(dict.fromkeys(mask for mask in masks if mask is not None))
+    if layer.kind == "Concatenate":
+        rank = len(layer.shape(result))
+        axis = layer.axis(ints(layer.get("axis", -1), 1)[0], rank)
+        if axis == 0 and rank > 1:
+            raise Refused("joins masked sequences along time; mask after it")
+        if axis != rank - 1:
+            raise Refused("joins masked sequences along an axis other than the last; mask after it")
+    if layer.major < 3:
+        # A step is kept where every mask that there is keeps it.
+        return known[0] if len(known) == 1 else layer.add(ops.Minimum(), *known, part="mask")
+    # A step is kept where any tensor's mask keeps it; one without a mask keeps all.
+    if len([mask for mask in masks if mask is not None]) < len(masks):
+        return None
+    return known[0] if len(known) == 1 else layer.add(ops.Maximum(), *known, part="mask")
