@@ -13,6 +13,8 @@ from keras_models import KINDS, load, outputs_of, randomise, run
 
 import boundnet
 from boundnet import ops
+from boundnet.errors import UnsupportedLayerError
+from boundnet.frontends import load as load_any
 from boundnet.testing import check_bound
 
 Build = Callable[[Any], Any]
@@ -81,7 +83,7 @@ def _joins(keras: Any) -> Any:
     layers = keras.layers
     tokens, x = _embedded(keras)
     masked = layers.Masking()(layers.Dense(4, activation="relu", use_bias=False)(x))
-    some = layers.LSTM(2)(layers.Multiply()([x, masked]))
+    some = layers.LSTM(2)(layers.Average()([x, masked]))
     every = layers.LSTM(2)(layers.Add()([x, layers.Dense(4)(layers.Permute((2, 1))(layers.Permute((2, 1))(x)))]))
     side = layers.LSTM(2)(layers.Concatenate()([x, masked]))
     return keras.Model(tokens, [some, every, side])
@@ -147,6 +149,14 @@ def test_groups_without_a_kept_entry(empty: Any, rules: str) -> None:
     assert local.strip is not None
     assert np.isfinite(local.rounding + local.strip).all()
     assert np.all(local.zero[1] == (empty == "zeros"))
+
+
+def test_a_product_of_masked_tensors_is_refused(keras: ModuleType) -> None:
+    """Its masked steps are 1 in some versions of Keras 3."""
+    tokens, x = _embedded(keras)
+    model = keras.Model(tokens, keras.layers.Multiply()([x, keras.layers.Dense(4)(x)]))
+    with pytest.raises(UnsupportedLayerError, match="multiplies tensors with masks"):
+        load_any(model)
 
 
 def test_a_mask_given_to_one_call_is_not_seen_by_another(keras: ModuleType, tmp_path: Path) -> None:

@@ -35,6 +35,10 @@ def hand_on(layer: Lowering, inputs: Sequence[str], result: str | None) -> None:
             mask = layer.masks.get(inputs[named[0]] if named else inputs[0])
         if mask is not None:
             layer.masks[result] = mask
+    elif kind == "Multiply" and layer.major >= 3:
+        raise Refused(
+            "multiplies tensors with masks, whose masked steps some versions of Keras 3 replace by 1; mask after it"
+        )
     elif kind in JOINS_MASKS:
         joined = _joined(layer, inputs, result)
         if joined is not None:
