@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -43,10 +45,10 @@ def test_errors_are_passed_on(pool: ProcessPool) -> None:
 
 
 def test_an_analysis_survives_a_dead_worker(pool: ProcessPool, tmp_path: Path) -> None:
-    graph = classifier(Deadly(os.getpid(), str(tmp_path), 2))
-    x = points(graph, 70)
+    graph = classifier(Deadly(os.getpid(), str(tmp_path), 1))
+    x = points(graph, 40)
     assert facts(boundnet.analyze(graph, x, executor=pool)) == facts(boundnet.analyze(graph, x))
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_an_analysis_that_always_kills_ends_with_a_clear_error(pool: ProcessPool, tmp_path: Path) -> None:
@@ -132,3 +134,10 @@ def gone(process: int) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def test_another_pool_that_breaks_is_told_with_what_to_do(tmp_path: Path) -> None:
+    graph = classifier(Deadly(os.getpid(), str(tmp_path), 100))
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context) as other, pytest.raises(WorkerError, match=r"boundnet\.processes\(N\) goes on"):
+        boundnet.analyze(graph, points(graph, 4), executor=other)
