@@ -25,10 +25,11 @@ from boundnet.runs import Runner
 from boundnet.sketches import prove as module
 from boundnet.sketches.certify import Certificate
 from boundnet.sketches.claim import Claim, seed_of
+from boundnet.sketches.estimate import log_tau
 from boundnet.sketches.plan import Plan
 from boundnet.sketches.probes import Probes
 from boundnet.sketches.prove import Proof, prove
-from boundnet.sketches.settings import CLAIM, TRIES, Settings, settings_for, smaller
+from boundnet.sketches.settings import CLAIM, STARTS, TRIES, Settings, settings_for, smaller
 
 
 def machine_trace(number: int) -> tuple[Trace, Array]:
@@ -182,3 +183,27 @@ def test_probes_of_a_pair_do_not_share_their_coins() -> None:
             for k in range(15):
                 assert not np.any((value[k] == value[k + 1])[live]), name
         probes.forget(name)
+
+
+def test_settings_ask_for_the_whole_factor_and_claims_count_every_start() -> None:
+    for settings in (FEW, ENOUGH, smaller(ENOUGH)):
+        assert settings.log_tau == log_tau(settings.checking, settings.log_p)
+    claim = Claim()
+    claim.add(Proof(None, Effort(), 10, TRIES, 1, 0.0), ENOUGH)
+    assert claim.probability >= 10 * TRIES * STARTS * math.exp(ENOUGH.log_p)
+
+
+def test_every_kind_of_rounding_is_measured() -> None:
+    """Links, coins and chains of slopes round: each has its part in kappa."""
+    met: set[str] = set()
+    for number in range(6):
+        graph, x = random_network(number)
+        plan = screened(graph, x).domain.plan
+        probes = Probes(plan, 4, 0, 9, measure=True)
+        for name in graph.topological():
+            if plan.links.get(name):
+                probes.advance(name)
+                probes.value(name)
+            probes.forget(name)
+        met |= {kind for kind, kappa in probes._kappas.items() if np.all(kappa > 0.0)}
+    assert met == {"coins", "links", "slopes", "named slopes"}
