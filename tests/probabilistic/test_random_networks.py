@@ -105,7 +105,7 @@ def test_a_second_run_without_its_coins_is_noticed(monkeypatch: pytest.MonkeyPat
     domain, _, _ = next(
         f for f in (frozen(n, LAM) for n in range(24)) if any(np.isfinite(r).any() for r in f[0].random_limits.values())
     )
-    tiny = {name: limit * 1e-6 for name, limit in domain.random_limits.items()}
+    tiny = {name: limit * 1e-3 for name, limit in domain.random_limits.items()}
     radii = {name: radius * 0.0 for name, radius in domain.plan.radius.items()}
     assert not certify_random(domain.plan, domain.limits, tiny, radii, ENOUGH, 5).holds
     mutate(monkeypatch, module.certify_random, "totals[name] = root_sum(totals[name], *value)", "pass")
