@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from boundnet import ops
 from boundnet_keras.layers.identity import ATTENTION, JOINS_MASKS, PASSES_MASK, TAKES_MASK
 from boundnet_keras.lowering import Lowering, Refused
@@ -61,4 +63,19 @@ def _joined(layer: Lowering, inputs: Sequence[str], result: str) -> str | None:
     # A step is kept where any tensor's mask keeps it; one without a mask keeps all.
     if len([mask for mask in masks if mask is not None]) < len(masks):
         return None
-    return known[0] if len(known) == 1 else layer.add(ops.Maximum(), *known, part="mask")
+    return known[0] if len(known) == 1 else either(layer, known, "mask")
+
+
+def either(layer: Lowering, masks: Sequence[str], part: str) -> str:
+    """Where any of the masks, broadcast, is not 0: a comparison, so that zeros and ones stay exact."""
+    shape = np.broadcast_shapes(*(layer.shape(mask) for mask in masks))
+    wide = []
+    for mask in masks:
+        if len(layer.shape(mask)) != len(shape):
+            raise Refused("joins masks of different ranks")
+        for axis, n in enumerate(shape):
+            if layer.shape(mask)[axis] != n:
+                mask = layer.add(ops.Repeat(axis, n), mask, part=f"{part}/wide" if part else "wide")  # noqa: PLW2901
+        wide.append(layer.reshape(mask, (*shape, 1), f"{part}/each" if part else "each"))
+    both = layer.add(ops.Concat(len(shape)), *wide, part=f"{part}/both" if part else "both")
+    return layer.add(ops.Differs(0.0), both, part=part)

@@ -8,6 +8,7 @@ import numpy as np
 
 from boundnet import ops
 from boundnet_keras.layers import tensors
+from boundnet_keras.layers.masks import either
 from boundnet_keras.lowering import Lowering, Refused, Rule, Shape
 from boundnet_keras.model import OPERATION, Config, Ref
 from boundnet_keras.values import number
@@ -74,6 +75,12 @@ def _not_equal(layer: Lowering, inputs: Sequence[str]) -> str:
     return layer.add(ops.Differs(value), each)
 
 
+def _either(layer: Lowering, inputs: Sequence[str]) -> str:
+    if len(layer.call.arguments) != 2 or len(inputs) != 2:
+        raise Refused("is supported for two tensors")
+    return either(layer, inputs, "")
+
+
 def _zeros_like(layer: Lowering, inputs: Sequence[str]) -> str:
     """What functional models of Keras 3 write down to broadcast a mask."""
     return layer.add(ops.Blank(layer.shape(inputs[0])), inputs[0])
@@ -103,7 +110,7 @@ RULES = {
     OPERATION + "Multiply": Rule(_with_constant(ops.Multiply, "Multiply"), merges=True),
     OPERATION + "NotEqual": Rule(_not_equal),
     OPERATION + "Any": Rule(_any),
-    OPERATION + "LogicalOr": Rule(_nary(ops.Maximum), merges=True),
+    OPERATION + "LogicalOr": Rule(_either, merges=True),
     OPERATION + "LogicalAnd": Rule(_nary(ops.Minimum), merges=True),
     OPERATION + "ZerosLike": Rule(_zeros_like),
     OPERATION + "ConvertToTensor": Rule(_same, _refuse_cast),
