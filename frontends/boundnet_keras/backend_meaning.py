@@ -2,7 +2,8 @@
 
 Theano's convolutions flip their kernels, TensorFlow's do not, and Keras on TensorFlow does not flip them when it opens a
 file.  ``hard_sigmoid`` is clip(0.2 x + 0.5, 0, 1) up to Keras 2 and clip(x / 6 + 0.5, 0, 1) from Keras 3 on, which opens
-files of Keras 2 without a word.  Run like that, a network is another one than the file's, and the file's bounds do not hold for it.
+files of Keras 2 without a word.  Run like that, a network is another one than the file's, and the file's bounds do not hold
+for it.
 """
 
 from __future__ import annotations
