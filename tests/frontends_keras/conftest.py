@@ -12,14 +12,26 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 @pytest.fixture(scope="session")
-def keras() -> Iterator[ModuleType]:
-    """The installed Keras with float64 as default."""
+def keras() -> ModuleType:
+    """The installed Keras; tests that ask for it run in float64."""
     pytest.importorskip("tensorflow", reason="TensorFlow isn't installed: nothing to compare the front end with")
-    module = pytest.importorskip("keras", reason="Keras isn't installed: nothing to compare the front end with")
-    before = module.config.floatx()
-    module.config.set_floatx("float64")
-    yield module
-    module.config.set_floatx(before)
+    module: ModuleType = pytest.importorskip("keras", reason="Keras isn't installed: nothing to compare the front end with")
+    return module
+
+
+@pytest.fixture(autouse=True)
+def _float64(request: pytest.FixtureRequest) -> Iterator[None]:
+    """float64 as default for one test, whatever ran before in the same process or comes after."""
+    if "keras" not in request.fixturenames:
+        yield
+        return
+    config = request.getfixturevalue("keras").config
+    before, policy = config.floatx(), config.dtype_policy()
+    config.set_floatx("float64")
+    config.set_dtype_policy("float64")
+    yield
+    config.set_floatx(before)
+    config.set_dtype_policy(policy)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from boundnet.mca.engine.leaf import HALF, LOW, leaf, loop, pair
 from boundnet.mca.engine.scalars import (
-    fused_odd,
     inexact,
     inexact_result,
     narrow,
@@ -21,10 +21,8 @@ from boundnet.mca.engine.scalars import (
     quotient_odd,
     stochastic,
     sum_odd,
-    to32,
     truncated,
 )
-from boundnet.philox import philox4x32
 
 NEAREST, ODD, ZERO, STOCHASTIC, RR, PB, MCA = range(7)
 """Ways of rounding: to nearest from binary64, to nearest from an odd rounding, toward zero, stochastic, and MCA's modes."""
@@ -33,8 +31,6 @@ ADD, MULTIPLY, DIVIDE, STORE = range(4)
 """Elementwise operations; STORE rounds the first operand."""
 
 _BLOCK = 256
-_HALF, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
-loop = numba.njit(error_model="numpy")
 
 
 @njit
@@ -65,18 +61,11 @@ def _one(op, mode, a, b, r, q, s, scale, keep):  # type: ignore[no-untyped-def]
     if mode == 2:
         return truncated(_odd(op, a, b), s)
     if mode == 3:
-        return stochastic(_plain(op, a, b), r & _LOW, s)
+        return stochastic(_plain(op, a, b), r & LOW, s)
     if mode == 4:
-        return nearest(inexact_result(_plain(op, a, b), r & _LOW, scale, keep), s)
-    value = _plain(op, inexact(a, r & _LOW, scale), inexact(b, r >> _HALF, scale))
-    return nearest(value if mode == 5 else inexact(value, q & _LOW, scale), s)
-
-
-@njit
-def _pair(who, element, step, key):  # type: ignore[no-untyped-def]
-    """Four words for one lane, two by two."""
-    a, b, c, d = philox4x32(np.uint32(who & _LOW), np.uint32(who >> _HALF), element, step, key[0], key[1])
-    return np.uint64(a) | (np.uint64(b) << _HALF), np.uint64(c) | (np.uint64(d) << _HALF)
+        return nearest(inexact_result(_plain(op, a, b), r & LOW, scale, keep), s)
+    value = _plain(op, inexact(a, r & LOW, scale), inexact(b, r >> HALF, scale))
+    return nearest(value if mode == 5 else inexact(value, q & LOW, scale), s)
 
 
 @numba.njit(cache=True, error_model="numpy", parallel=True)
@@ -87,110 +76,8 @@ def elementwise(op, mode, a, b, out, draw, s, scale, keep):  # type: ignore[no-u
         r, q = np.uint64(0), np.uint64(0)
         for e in range(out.shape[1]):
             if mode >= 3:
-                r, q = _pair(who[lane], np.uint32(first + e), np.uint32(step), key)
+                r, q = pair(who[lane], np.uint32(first + e), np.uint32(step), key)
             out[lane, e] = _one(op, mode, a[lane, e], b[lane, e], r, q, s, scale, keep)
-
-
-@loop
-def _fill(first, second, who, element, step, key):  # type: ignore[no-untyped-def]
-    """Two pairs of words for every lane."""
-    for i in range(len(who)):
-        r, q = _pair(who[i], element, step, key)
-        first[i] = r
-        second[i] = q
-
-
-@loop
-def _row_f32(acc, x, w):  # type: ignore[no-untyped-def]
-    for i in range(len(acc)):
-        acc[i] = to32(acc[i] + to32(x[i] * w))
-
-
-@loop
-def _row_f64(acc, x, w):  # type: ignore[no-untyped-def]
-    for i in range(len(acc)):
-        acc[i] = acc[i] + x[i] * w
-
-
-@loop
-def _row_nearest(acc, x, w, s):  # type: ignore[no-untyped-def]
-    for i in range(len(acc)):
-        acc[i] = nearest(acc[i] + nearest(x[i] * w, s), s)
-
-
-@loop
-def _row_odd(acc, x, w, s):  # type: ignore[no-untyped-def]
-    for i in range(len(acc)):
-        acc[i] = nearest(sum_odd(acc[i], nearest(product_odd(x[i], w), s)), s)
-
-
-@loop
-def _row_zero(acc, x, w, s):  # type: ignore[no-untyped-def]
-    for i in range(len(acc)):
-        acc[i] = truncated(sum_odd(acc[i], truncated(product_odd(x[i], w), s)), s)
-
-
-@loop
-def _row_fused(acc, x, w, mode, s):  # type: ignore[no-untyped-def]
-    for i in range(len(acc)):
-        r = fused_odd(x[i], w, acc[i])
-        acc[i] = truncated(r, s) if mode == 2 else nearest(r, s)
-
-
-@loop
-def _row_stochastic(acc, x, w, r, s):  # type: ignore[no-untyped-def]
-    for i in range(len(acc)):
-        acc[i] = stochastic(acc[i] + stochastic(x[i] * w, r[i] & _LOW, s), r[i] >> _HALF, s)
-
-
-@loop
-def _row_rr32(acc, x, w, r, scale, keep):  # type: ignore[no-untyped-def]
-    for i in range(len(acc)):
-        p = to32(inexact_result(x[i] * w, r[i] & _LOW, scale, keep))
-        acc[i] = to32(inexact_result(acc[i] + p, r[i] >> _HALF, scale, keep))
-
-
-@loop
-def _row_rr(acc, x, w, products, r, s, scale, keep):  # type: ignore[no-untyped-def]
-    for i in range(len(acc)):
-        p = nearest(inexact_result(x[i] * w, r[i] & _LOW, scale, keep), s) if products else x[i]
-        acc[i] = nearest(inexact_result(acc[i] + p, r[i] >> _HALF, scale, keep), s)
-
-
-@loop
-def _row_pb32(acc, x, w, r, q, scale):  # type: ignore[no-untyped-def]
-    for i in range(len(acc)):
-        p = to32(inexact(x[i], r[i] & _LOW, scale) * inexact(w, r[i] >> _HALF, scale))
-        acc[i] = to32(inexact(acc[i], q[i] & _LOW, scale) + inexact(p, q[i] >> _HALF, scale))
-
-
-@loop
-def _row_pb(acc, x, w, products, r, q, s, scale):  # type: ignore[no-untyped-def]
-    for i in range(len(acc)):
-        p = x[i]
-        if products:
-            p = nearest(inexact(p, r[i] & _LOW, scale) * inexact(w, r[i] >> _HALF, scale), s)
-        acc[i] = nearest(inexact(acc[i], q[i] & _LOW, scale) + inexact(p, q[i] >> _HALF, scale), s)
-
-
-@loop
-def _row_mca32(acc, x, w, r, q, z, scale):  # type: ignore[no-untyped-def]
-    for i in range(len(acc)):
-        p = inexact(x[i], r[i] & _LOW, scale) * inexact(w, r[i] >> _HALF, scale)
-        p = to32(inexact(p, q[i] & _LOW, scale))
-        total = inexact(acc[i], q[i] >> _HALF, scale) + inexact(p, z[i] & _LOW, scale)
-        acc[i] = to32(inexact(total, z[i] >> _HALF, scale))
-
-
-@loop
-def _row_mca(acc, x, w, products, r, q, z, s, scale):  # type: ignore[no-untyped-def]
-    for i in range(len(acc)):
-        p = x[i]
-        if products:
-            p = inexact(p, r[i] & _LOW, scale) * inexact(w, r[i] >> _HALF, scale)
-            p = nearest(inexact(p, q[i] & _LOW, scale), s)
-        total = inexact(acc[i], q[i] >> _HALF, scale) + inexact(p, z[i] & _LOW, scale)
-        acc[i] = nearest(inexact(total, z[i] >> _HALF, scale), s)
 
 
 @loop
@@ -224,57 +111,6 @@ def _blank(x, lo, hi, blank):  # type: ignore[no-untyped-def]
             if x[row, i] != 0.0:
                 blank[row] = False
                 break
-
-
-@loop
-def _leaf(mode, fused, products, k, before, acc, x, w, words, who, element, step, key, s, scale, keep):  # type: ignore[no-untyped-def]
-    """The accumulators of a block of lanes take their k-th leaf; ``before`` is the place of the one before."""
-    native = products and s.kind == 0  # no branch on the format in the loop
-    a, b, c, d = words
-    if fused:
-        _row_fused(acc, x, w, mode, s)
-    elif mode == 0:
-        if s.kind == 0:
-            _row_f32(acc, x, w)
-        elif s.kind == 1:
-            _row_f64(acc, x, w)
-        else:
-            _row_nearest(acc, x, w, s)
-    elif mode == 1:
-        _row_odd(acc, x, w, s)
-    elif mode == 2:
-        _row_zero(acc, x, w, s)
-    elif mode <= 4:
-        # Two words a leaf: one counter serves two leaves.
-        if before < 0 or k // 2 != before // 2:
-            _fill(a, b, who, element, np.uint32(step + k // 2), key)
-        r = a if k % 2 == 0 else b
-        if mode == 3:
-            _row_stochastic(acc, x, w, r, s)
-        elif native:
-            _row_rr32(acc, x, w, r, scale, keep)
-        else:
-            _row_rr(acc, x, w, products, r, s, scale, keep)
-    elif mode == 5:
-        _fill(a, b, who, element, np.uint32(step + k), key)
-        if native:
-            _row_pb32(acc, x, w, a, b, scale)
-        else:
-            _row_pb(acc, x, w, products, a, b, s, scale)
-    else:
-        # Six words a leaf: three counters serve two leaves.
-        first = np.uint32(step + 3 * (k // 2))
-        if k % 2 == 0:
-            _fill(a, b, who, element, first, key)
-            _fill(c, d, who, element, np.uint32(first + 1), key)
-            r, q, z = a, b, c
-        else:
-            _fill(a, b, who, element, np.uint32(first + 2), key)
-            r, q, z = d, a, b
-        if native:
-            _row_mca32(acc, x, w, r, q, z, scale)
-        else:
-            _row_mca(acc, x, w, products, r, q, z, s, scale)
 
 
 @numba.njit(cache=True, error_model="numpy", parallel=True)
@@ -312,12 +148,12 @@ def inner(mode, fused, products, x, out, plan, span, bias, bias_at, draw, s, sca
             acc[:] = bias[o] if bias_at == 1 else 0.0
             for k in range(n):
                 row, before = x[idx[k], lo:hi], at[k - 1] if k > 0 else -1
-                _leaf(mode, fused, products, at[k], before, acc, row, value[k], words, ids, element, step, key, s, scale,
+                leaf(mode, fused, products, at[k], before, acc, row, value[k], words, ids, element, step, key, s, scale,
                       keep)  # fmt: skip
             if bias_at == 2:
                 last = np.uint32(step + 2 * (span[1] - span[0]))
                 for i in range(hi - lo):
-                    r, q = _pair(ids[i], element, last, key)
+                    r, q = pair(ids[i], element, last, key)
                     acc[i] = _one(0, mode, acc[i], bias[o], r, q, s, scale, keep)
 
 
