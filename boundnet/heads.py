@@ -112,7 +112,7 @@ def bound_rows(trace: Trace, node: str, pairs: bool, best: Array | None = None, 
     sketch = trace.sketches.get(node)
     if sketch is not None and (k + k * k / 2.0 if k <= ALL_PAIRS else 2.0 * k) * cost_of(trace.graph) > ROW_WORK:
         return _sketched_rows(trace, node, flat, sketch, pairs, best, sharpen)
-    if trace.lost is not None and k * cost_of(trace.graph) > ROW_WORK:
+    if trace.lost is not None and n == 1 and k * cost_of(trace.graph) > ROW_WORK:
         return _drowned_rows(trace, node, flat, pairs, best, sharpen)
     if k > MOST_ROWS:
         return Rows(flat, _triangle(flat) if pairs else None, None)
