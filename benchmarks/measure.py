@@ -24,14 +24,19 @@ import numpy as np
 import boundnet
 from benchmarks.cases import find_cases
 from benchmarks.macs import macs
+from boundnet.verdict import certain_digits, vague_from
 
-ARITHMETICS: Mapping[str, Mapping[str, Any]] = {
-    "binary32, any order": {"name": "binary32"},
-    "binary32, sequential": {"name": "binary32", "order": "sequential"},
-    "binary64, any order": {"name": "binary64"},
-    "float16 tensors, binary32 sums": {"name": "float16"},
-    "bfloat16 tensors, binary32 sums": {"name": "bfloat16"},
+LIKELY: Mapping[str, Any] = {"guarantee": "probabilistic"}
+ARITHMETICS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+    "binary32, any order": ({"name": "binary32"}, {}),
+    "binary32, sequential": ({"name": "binary32", "order": "sequential"}, {}),
+    "binary64, any order": ({"name": "binary64"}, {}),
+    "binary32, any order, probabilistic": ({"name": "binary32"}, LIKELY),
+    "binary32, sequential, probabilistic": ({"name": "binary32", "order": "sequential"}, LIKELY),
+    "float16 tensors, binary32 sums": ({"name": "float16"}, {}),
+    "bfloat16 tensors, binary32 sums": ({"name": "bfloat16"}, {}),
 }
+"""What is measured, by label: an execution model, and how to analyse it."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,9 @@ class Figures:
     which other work on the machine disturbs less.  Bounds are in the outputs' own unit.
 
     ``largest_bound``: of any logit (or output, where there are no logits) of any image; ``first_bound``: of the first image.
+    ``proved``: classes that rounding can't change, or is unlikely to change where the guarantee is ``probabilistic``;
+    ``failure_probability``: of the whole claim, None for a deterministic one; ``model``: what a probabilistic one rests on.
+    ``vague_from``: layer from which on the bound outgrows the values, where no digit of some output is certain.
     """
 
     network: str
@@ -60,12 +68,16 @@ class Figures:
     decisions: int
     guarantee: str
     domain: str
+    failure_probability: float | None
+    model: str | None
+    vague_from: str | None
 
 
 def measure(nets: Path, name: str, label: str, count: int, out: Path) -> Figures:
     """Load, evaluate, analyse."""
     case = find_cases(nets)[name]
-    rules = boundnet.build(**ARITHMETICS[label])
+    settings, options = ARITHMETICS[label]
+    rules = boundnet.build(**settings)
     warm = find_cases(nets)["example"]
     boundnet.analyze(boundnet.load(warm.model), warm.images(2), rules)  # imports, compiled kernels
     started = time.perf_counter()
@@ -74,7 +86,7 @@ def measure(nets: Path, name: str, label: str, count: int, out: Path) -> Figures
     x = case.images(count)
     inference, inference_cpu = _inference_seconds(graph, x[:1])
     started, cpu = time.perf_counter(), time.process_time()
-    analysis = boundnet.analyze(graph, x, rules)
+    analysis = boundnet.analyze(graph, x, rules, **options)
     taken, cpu = time.perf_counter() - started, time.process_time() - cpu
     decisive = [sample.logits if sample.logits is not None else sample.outputs[0] for sample in analysis.samples]
     stored = {
@@ -90,8 +102,9 @@ def measure(nets: Path, name: str, label: str, count: int, out: Path) -> Figures
     return Figures(
         name, label, len(x), graph.parameters, macs(graph), loaded, inference, inference_cpu, taken / len(x), cpu / len(x),
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0, float(largest[0]), float(largest.max()),
-        float(np.ptp(stored["logits"][0])), analysis.summary.proved, analysis.summary.total, analysis.guarantee,
-        analysis.domain.used,
+        float(np.ptp(stored["logits"][0])), analysis.summary.holding, analysis.summary.total, analysis.guarantee,
+        analysis.domain.used, analysis.failure_probability, None if analysis.chance is None else analysis.chance.model,
+        vague_from(analysis.layers) if certain_digits(analysis.samples) == 0 else None,
     )  # fmt: skip
 
 

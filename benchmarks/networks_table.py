@@ -6,9 +6,9 @@
 
 For each network and arithmetic, in a process of its own: parameters, multiply-accumulate operations of the lowered graph,
 float64 inference of the same graph, analysis time and its ratio to inference, peak memory, the largest bound of any logit,
-classes proved.  Keras runs the same images in float32 in another process, one by one, as a batch and compiled; the table
-shows its largest error and bound/error.  **A Keras run outside its bound in binary32 and any order ends the command with
-exit code 1**: run it with ``--images 10`` before a release.
+classes that rounding keeps.  Keras runs the same images in float32 in another process, one by one, as a batch and
+compiled; the table shows its largest error and bound/error.  **A Keras run outside its bound in binary32 and any order ends
+the command with exit code 1**: run it with ``--images 10`` before a release.
 
 FILE keeps the figures of networks that are not measured this time, so that a table can be made in several runs.
 """
@@ -32,9 +32,12 @@ from benchmarks.cases import Case, find_cases
 from benchmarks.document import replace_section
 from benchmarks.keras_runs import RUNS
 from benchmarks.measure import ARITHMETICS
+from boundnet.figures import bound_text
 
 KERAS_CONFORMS = "binary32, any order"
 """The arithmetic that covers Keras in float32 on a CPU."""
+COMPARED = (KERAS_CONFORMS, f"{KERAS_CONFORMS}, probabilistic")
+"""Rows that Keras is compared with: a model of rounding errors may fail, only the first is a claim about every run."""
 Row = dict[str, Any]
 
 
@@ -65,7 +68,7 @@ def keras_results(case: Case, count: int, folder: Path) -> Mapping[str, np.ndarr
 
 
 def compared(bounds: Mapping[str, np.ndarray], keras: Mapping[str, np.ndarray]) -> Row:
-    """Largest errors of Keras's logits, and how many results lie outside their bounds.
+    """Largest errors of Keras's logits, how many results have a bound, and how many of these lie outside it.
 
     Logits: |Keras - float64 value| <= bound, as the bound counts the float64 value's own error too.  Outputs, such as
     probabilities: |Keras - value of the cast network| <= rounding bound.  No tolerance; a NaN is outside.
@@ -76,7 +79,7 @@ def compared(bounds: Mapping[str, np.ndarray], keras: Mapping[str, np.ndarray]) 
         for run in RUNS:
             apart = np.abs(keras[f"{kind}_{run}"].astype(np.float64).reshape(value.shape) - value)
             outside += int(np.count_nonzero(~(apart <= bound)))
-            total += apart.size
+            total += int(np.isfinite(bound).sum())
             if kind == "logits":
                 errors.append(apart)
     error = np.max(errors, axis=0)
@@ -98,7 +101,7 @@ def rows_of(case: Case, nets: Path, labels: Sequence[str], count: int, timeout: 
         folder = Path(name)
         for label in labels:
             row = measured(case, nets, label, count, folder, timeout)
-            if label == KERAS_CONFORMS and "error" not in row:
+            if label in COMPARED and "error" not in row:
                 with np.load(folder / "bounds.npz") as bounds:
                     found = keras_results(case, count, folder)
                     row |= {"keras": found} if isinstance(found, str) else compared(bounds, found)
@@ -118,11 +121,14 @@ mini_xception, resnet8 and digits are trained networks of the developers' collec
 time of all threads; *ratio* and *ns per MAC* are of processor times. Bounds are the largest of any logit of any image.
 *Keras* is the largest float32 error of any logit that Keras made on the same images: one by one, as a batch and compiled.
 Errors are measured against the float64 evaluation, whose own error the bound includes. *bound/Keras* is the median over
-images.
+images. *class kept*: rounding provably keeps the class, or is likely to under `probabilistic`, which is a model of rounding
+errors here and fails with a probability of at most p where the model holds. *says nothing from*: the layer from which on
+the bound outgrows the values, where no digit of the outputs is certain.
 
 | network | parameters | MACs | arithmetic | images | inference | analysis | processor | ratio | ns per MAC | peak memory \
-| bound | of range | Keras | bound/Keras | outside | class proved | guarantee, domain |
-| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |
+| bound | of range | Keras | bound/Keras | outside | class kept | guarantee, domain | says nothing from |
+| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- \
+| --- |
 """
 
 
@@ -133,7 +139,7 @@ def markdown(rows: Iterable[Row]) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     if "error" in row:
-        return (row["network"], "", "", row["arithmetic"], str(row["images"]), *[""] * 12, row["error"])
+        return (row["network"], "", "", row["arithmetic"], str(row["images"]), *[""] * 12, row["error"], "")
     analysis, inference = row["analysis_cpu_seconds"], row["inference_cpu_seconds"]
     seen = "keras_error" in row
     return (
@@ -143,8 +149,15 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row['peak_megabytes']:,.0f} MB", _number(row["largest_bound"]), f"{row['logit_range']:.3g}",
         _number(row["keras_error"]) if seen else "", _number(row["bound_over_error"]) if seen else "",
         f"{row['outside']} of {row['compared']:,}" if seen else row.get("keras", ""),
-        f"{row['proved']} of {row['decisions']}", f"{row['guarantee']}, {row['domain']}",
+        f"{row['proved']} of {row['decisions']}", _guarantee(row), row["vague_from"] or "",
     )  # fmt: skip
+
+
+def _guarantee(row: Row) -> str:
+    details = [] if row["model"] is None else [f"a {row['model']}"]
+    if row["failure_probability"] is not None:
+        details.append(f"p <= {bound_text(row['failure_probability'], 1)}")
+    return ", ".join([row["guarantee"], *details, row["domain"]])
 
 
 def _number(value: float) -> str:
@@ -175,11 +188,18 @@ def main() -> None:
     for name in chosen.names or list(cases):
         for row in rows_of(cases[name], chosen.nets, chosen.arithmetic, chosen.images, chosen.timeout):
             known[_key(row)] = row
-            outside += row.get("outside", 0)
+            outside += row.get("outside", 0) if row["arithmetic"] == KERAS_CONFORMS else 0
         if chosen.json is not None:
             _write(chosen.json, json.dumps({"cores": os.cpu_count(), "networks": list(known.values())}, indent=1) + "\n")
     order = list(cases)
-    rows = sorted(known.values(), key=lambda row: order.index(row["network"]) if row["network"] in order else len(order))
+    kinds = list(ARITHMETICS)
+    rows = sorted(
+        known.values(),
+        key=lambda row: (
+            order.index(row["network"]) if row["network"] in order else len(order),
+            kinds.index(row["arithmetic"]) if row["arithmetic"] in kinds else len(kinds),
+        ),
+    )
     if chosen.markdown is not None:
         document = chosen.markdown.read_text(encoding="utf-8") if chosen.markdown.exists() else "# Benchmarks\n"
         _write(chosen.markdown, replace_section(document, TITLE, markdown(rows)))

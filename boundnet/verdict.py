@@ -132,14 +132,23 @@ def _where_lost(layers: Sequence[Layer]) -> str:
 
 def _cause(layers: Sequence[Layer], vague: bool) -> str:
     """Where the error outgrows the values, or which layer causes most of it."""
-    if vague:
-        for layer in layers:
-            if layer.absolute_bound > 0.5 * max(abs(layer.low), abs(layer.high)):
-                return f"The bound says nothing from layer {layer.name!r} on, where it outgrows the values."
+    first = vague_from(layers) if vague else None
+    if first is not None:
+        return f"The bound says nothing from layer {first!r} on, where it outgrows the values."
     worst = max(layers, key=lambda layer: layer.error_share, default=None)
     if worst is None or not worst.error_share > 0:
         return "Margins are too small for these bounds."
     return f"The largest share of the error, {share_text(worst.error_share)}, arises in layer {worst.name!r}."
+
+
+def vague_from(layers: Sequence[Layer]) -> str | None:
+    """The first layer that may overflow, or whose bound outgrows its largest value; None where there is none."""
+    for layer in layers:
+        # ``low`` and ``high`` are the largest value with the bound around it.
+        inside = layer.absolute_bound <= 0.5 * max(abs(layer.low), abs(layer.high)) < math.inf
+        if layer.may_overflow or not inside:
+            return layer.name
+    return None
 
 
 def _remedies(arithmetic: Arithmetic, overflow: bool = False) -> str:
@@ -168,4 +177,4 @@ def _remains(arithmetic: Arithmetic, inputs: InputInfo, likely: bool) -> str:
     return f"What else can answer: {' and '.join(other)}." if other else ""
 
 
-__all__ = ["certain_digits", "verdict"]
+__all__ = ["certain_digits", "vague_from", "verdict"]
