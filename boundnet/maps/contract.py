@@ -58,7 +58,7 @@ class ContractLeft(LinearMap):
         return self._scaled(einsum((c, b, a), y, self.right))
 
     def absolute(self, e: Array) -> Array:
-        right = raise_tiny(np.abs(self.right) * abs(self.scale))
+        right = raise_tiny(raise_tiny(np.abs(self.right)) * abs(self.scale))
         return finite_or_all_infinite(
             e, self.input_shape, lambda f: up(einsum(self.equation, raise_tiny(f), right), self.fan_in)
         )

@@ -125,7 +125,7 @@ def _before(limit: Array, scale: Array | None) -> Array:
     if scale is None:
         return limit
     with np.errstate(divide="ignore"):
-        left = np.maximum(limit / np.abs(scale) * (1.0 - 2.0**-44), 2.0**-1000)
+        left = np.maximum(limit / np.abs(scale) * (1.0 - 2.0**-50), 2.0**-1000)
     return np.where((scale == 0.0) & ~np.isnan(limit), np.inf, left)
 
 

@@ -29,14 +29,14 @@ def random_factors(settings: Settings) -> tuple[float, float, float]:
 
 
 def certify_random(
-    plan: Plan, worst: Mapping[str, Array], limits: Mapping[str, Array], radii: Mapping[str, Array], settings: Settings,
-    seed: int, note: Callable[[int, int], None] | None = None,
+    plan: Plan, limits: Mapping[str, Array], radii: Mapping[str, Array], settings: Settings, seed: int,
+    note: Callable[[int, int], None] | None = None,
 ) -> Certificate:  # fmt: skip
     """Check ``limits`` (node -> promised 2-norm of the named symbols, inf where there is none) with coins from ``seed``.
 
     Args:
-        worst: promised worst-case parts of the same radii: the probes' own rounding is relative to them.
-        radii: what rows have to confirm where probes do not.
+        radii: promised in all, what rows have to confirm where probes do not: the probes' own rounding is relative to them,
+            since rows may have confirmed them where the worst-case part alone was not.
     """
     count = settings.checking
     totals = {name: np.zeros(limit.size) for name, limit in limits.items()}
@@ -62,9 +62,9 @@ def certify_random(
     symbols = sum(named.size for named in plan.random_named.values())
     failed = {}
     for name, limit in limits.items():
-        # |P^ - P| <= coins * (1-norm of the symbols) + carried * (worst-case part), and 1-norm <= sqrt(symbols) * 2-norm.
+        # |P^ - P| <= coins * (1-norm of the symbols) + carried * (worst-case part), 1-norm <= sqrt(symbols) * 2-norm.
         share = np.sqrt(count * chi_square_share(count, settings.log_p)) - np.sqrt(float(symbols)) * coin * (1.0 + 2.0**-40)
-        blur = up(carry * worst[name].reshape(-1), 4)
+        blur = up(carry * radii[name].reshape(-1), 4)
         with np.errstate(invalid="ignore"):  # no promise, no limit: inf - inf
             needed = limit.reshape(-1) * (share * (1.0 - 2.0**-40)) - blur
         promised = np.isfinite(limit.reshape(-1))

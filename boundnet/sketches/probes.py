@@ -94,13 +94,16 @@ class Probes:
         self._note("links", up(blurred, 2 * len(links) + 4))
 
     def raw(self, name: str) -> tuple[Array, Array | None]:
-        """(K, n) probes and the (n,) factors, None for ones, that turn them into those of the node's named part.
+        """(K, n) probes and the (n,) factors, None for ones, that turn them into at least those of the node's named part.
 
         Symbols that get names at the node are not in them.
         """
         scale = self._scales.get(name)
         flat = self._values[name].reshape(self._count, -1)
-        return flat, None if scale is None else np.broadcast_to(scale, self._values[name].shape[1:]).reshape(-1)
+        if scale is None:
+            return flat, None
+        largest = scale * (1.0 + gamma(self._lengths[name] + 2))
+        return flat, np.broadcast_to(largest, self._values[name].shape[1:]).reshape(-1)
 
     def value(self, name: str) -> Array:
         """Probes of the node's named part, (K, 1, *shape)."""
@@ -182,7 +185,8 @@ class Probes:
 def blur(plan: Plan, name: str) -> list[float]:
     """See :meth:`Probes._blur`; needs the radii of the node's sources and its noise to be settled."""
     links = plan.links[name]
-    alone = len(links) == 1 and name not in plan.named  # nothing is added: a mere copy rounds nothing
+    # Where nothing is added, a mere copy rounds nothing.
+    alone = len(links) == 1 and name not in plan.named and name not in plan.random_named
     shares = []
     for source, linear in links:
         if not linear.fan_in and alone:

@@ -83,9 +83,7 @@ def prove(
         radii = domain.plan.radius if lam else None
         found = certify(domain.plan, domain.limits, settings, coins, wanted if chance is None else (), checking, radii)
         if found.holds and domain.random_limits:
-            second = certify_random(
-                domain.plan, domain.limits, domain.random_limits, domain.plan.radius, settings, coins, checking
-            )
+            second = certify_random(domain.plan, domain.random_limits, domain.plan.radius, settings, coins, checking)
             found = replace(found, holds=second.holds, checks=found.checks + second.checks)
         if found.holds:
             trace = replace(trace, sketches=found.sketches, lost=domain.lost)

@@ -17,12 +17,14 @@ from boundnet.graph import LayerGraph
 from boundnet.kernels import products
 from boundnet.machines import chains
 from boundnet.machines.errorfree import two_product
+from boundnet.maps.contract import ContractLeft
 from boundnet.ops.base import Tensor
 from boundnet.presets import preset
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array
 from boundnet.sketches import rows
 from boundnet.sketches.certify import certify
+from boundnet.sketches.probes import Probes
 from boundnet.sketches.sketched import Sketched
 from boundnet.testing import check_bound, check_graph
 
@@ -123,3 +125,35 @@ def test_products_of_huge_numbers_split() -> None:
     assert [Fraction(h) + Fraction(e) for h, e in zip(high, low, strict=True)] == [
         Fraction(2.6e300) * Fraction(1.0 / 3.0), Fraction(1.5) * 2**1020
     ]  # fmt: skip
+
+
+def test_factors_of_long_chains_are_rounded_up() -> None:
+    """A slope for each of 700 elementwise layers, multiplied up in float64: the product was trusted to 2**-44."""
+    graph = LayerGraph()
+    graph.add("x", ops.Input((4,)))
+    graph.add("a", ops.Dense(weight(4, 4)), ["x"])
+    node = graph.add("b", ops.Dense(weight(4, 4)), ["a"])
+    slopes = 1.0 + np.random.default_rng(6).uniform(-0.3, 0.3, size=(700, 4))
+    for i, slope in enumerate(slopes):
+        node = graph.add(f"s{i}", ops.ScaleShift(slope, None), [node])
+    graph.add("y", ops.Dense(weight(4, 3)), [node])
+    graph.set_outputs(["y"])
+    plan = screened(graph, np.ones((1, 4)), ENOUGH).domain.plan
+    probes = Probes(plan, 2, 0, 3)
+    exact = [Fraction(1)] * 4
+    for name in graph.topological():
+        if plan.links.get(name):
+            probes.advance(name)
+        if name.startswith("s"):
+            exact = [e * Fraction(float(s)) for e, s in zip(exact, slopes[int(name[1:])], strict=True)]
+            _, factors = probes.raw(name)
+            assert factors is not None
+            assert all(Fraction(float(f)) >= e for f, e in zip(factors, exact, strict=True)), name
+        probes.forget(name)
+
+
+def test_products_with_data_that_underflow_are_counted() -> None:
+    """A scale times a subnormal number is 0 in float64, but not in what a huge deviation meets."""
+    right = np.full((1, 2), 2.0**-1074)
+    linear = ContractLeft(("qd", "d", "q"), right, (1, 2), (1,), 0.25)
+    assert np.all(linear.absolute(np.full((1, 1, 2), 2.0**900)) >= 2.0**-174)
