@@ -20,12 +20,13 @@ from boundnet.commands.reports import find
 from boundnet.commands.request import Request
 from boundnet.commands.session import silence, width
 from boundnet.errors import InputError
-from boundnet.figures import printable
+from boundnet.figures import printable, share_text
 from boundnet.files import replacing
 from boundnet.graph import LayerGraph
 from boundnet.load_inputs import Loaded
 from boundnet.mca.backend import Job, backend
-from boundnet.mca.results import LayerSpread, Sampled
+from boundnet.mca.digits import CHANCE
+from boundnet.mca.results import LayerSpread, Sampled, kept_words
 from boundnet.mca.sample import sample
 from boundnet.results import Analysis
 
@@ -121,21 +122,35 @@ def show(found: Sampled, request: Request) -> None:
         unit = "bits" if found.digits.base == 2 else "digits"
         entries = found.layers[0].digits
         headings = [f"{d.method} {d.error}" for d in entries]
-        for heading in ("layer", "class", "largest deviation", *(f"{unit} {text}, median (least)" for text in headings)):
+        shared = any((layer.biased or 0.0) >= 10.0 * CHANCE for layer in found.layers)
+        more = ["biased"] if shared else []
+        for heading in (
+            "layer",
+            "class",
+            "largest deviation",
+            *more,
+            *(f"{unit} {text}, median (least)" for text in headings),
+        ):
             table.add_column(heading, overflow="fold")
         for layer in found.layers:
-            table.add_row(*map(Text, _row(layer)))
+            table.add_row(*map(Text, _row(layer, shared)))
         console.print(table)
+        about = {"float64": "float64 evaluation", "mean": "samples' mean"}.get(
+            found.digits.reference, found.digits.reference
+        )
         how = f"{found.sampling.title}, {found.sampling.samples} samples, seed {found.sampling.seed}"
-        rule = f"digits against the {found.digits.reference}, significantdigits {found.digits.version}"
+        rule = f"digits against the {about}, significantdigits {found.digits.version}"
         console.print(Text(f"{how}; {rule}"), soft_wrap=True)
+        for line in filter(None, (kept_words(found), *(f"note: {note}" for note in found.notes))):
+            console.print(Text(printable(line)), soft_wrap=True)
         for kind, path in request.files.items():
             print(f"{kind.upper()} written to {path}", flush=True)
     except (BrokenPipeError, SystemExit):
         silence()
 
 
-def _row(layer: LayerSpread) -> list[str]:
+def _row(layer: LayerSpread, shared: bool) -> list[str]:
     lost = f", {layer.non_finite} not finite" if layer.non_finite else ""
     digits = [f"{d.median:.1f} ({d.least:.1f})" for d in layer.digits]
-    return [printable(layer.name), layer.kind, f"{layer.deviation:.3g}{lost}", *digits]
+    biased = [share_text(layer.biased or 0.0)] if shared else []
+    return [printable(layer.name), layer.kind, f"{layer.deviation:.3g}{lost}", *biased, *digits]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from boundnet.errors import InputError
+from boundnet.figures import count_text
 from boundnet.plain import plain
 from boundnet.results import InputInfo, ModelInfo
 from boundnet.results_io import build
 from boundnet.rounding import Array
 
-SAMPLED_VERSION = "1.0"
-SCHEMA = Path(__file__).parents[1] / "schema" / "sampled-1.0.json"
+SAMPLED_VERSION = "1.1"
+SCHEMA = Path(__file__).parents[1] / "schema" / "sampled-1.1.json"
 """JSON Schema (2020-12) of these results."""
 
 
@@ -38,8 +40,10 @@ class DigitsRule:
     Attributes:
         base: 2 for bits, 10 for decimal digits.
         reference: what samples are compared with: ``float64`` evaluation of the network, or the samples' ``mean``.
-        probability, confidence: of the statement "so many digits are significant".
+        probability, confidence: of the statement "so many digits are significant" by cnh.
         version: of the package.
+        general_probability: that a further run keeps the digits of method general, at least, with the same confidence: it
+            follows from the number of samples alone.
     """
 
     base: int
@@ -47,6 +51,7 @@ class DigitsRule:
     probability: float
     confidence: float
     version: str
+    general_probability: float | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,8 @@ class LayerSpread:
         distance: largest distance of a sample from the float64 evaluation.
         non_finite: how many values were infinite or NaN.
         digits: one entry for each method and kind of error.
+        biased: share of the elements whose samples have a mean farther from the float64 evaluation than their spread
+            explains; 0.001 is chance; None for a single sample.
     """
 
     name: str
@@ -86,6 +93,7 @@ class LayerSpread:
     distance: float
     non_finite: int
     digits: tuple[Digits, ...]
+    biased: float | None = None
 
 
 @dataclass(frozen=True)
@@ -151,6 +159,18 @@ class Sampled:
     def to_json(self) -> str:
         """Strict JSON text; non-finite numbers become "inf", "-inf" and "nan"."""
         return json.dumps(plain(self), indent=1, allow_nan=False)
+
+
+def kept_words(found: Sampled) -> str:
+    """How much the number of samples alone says (:func:`boundnet.mca.digits.repeated`); empty where nothing was sampled."""
+    rule = found.digits
+    if found.sampling.mode == "none" or rule.general_probability is None:
+        return ""
+    least = math.floor(100.0 * rule.general_probability)
+    return (
+        f"{least} % at least of further runs keep a value's general digits, and a class that no sample changed: so much "
+        f"{count_text(found.sampling.samples, 'sample')} say with confidence {rule.confidence:g}"
+    )
 
 
 def sampled_from_json(text: str) -> Sampled:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,9 @@ from boundnet.graph import LayerGraph
 from boundnet.heads import Head
 from boundnet.inputs import take
 from boundnet.mca.backend import Execution, Job, Sampling, backend
-from boundnet.mca.digits import digits_rule, significant, usable_methods
+from boundnet.mca.digits import CHANCE, digits_rule, mean_of, significant, usable_methods
 from boundnet.mca.engine.run import chunk_of
-from boundnet.mca.results import OutputSpread, Sampled, SamplingInfo, Stability
+from boundnet.mca.results import LayerSpread, OutputSpread, Sampled, SamplingInfo, Stability
 from boundnet.mca.spread import Spread
 from boundnet.presets import preset
 from boundnet.results import InputInfo, ModelInfo
@@ -97,11 +97,24 @@ def _sampled(
     origin = ModelInfo(graph.name, facts.get("path"), facts.get("sha256"), graph.parameters, facts)
     about = SamplingInfo(backend_name, execution.title, sampling.mode, sampling.precision, rows, sampling.seed)
     layers = {spread.layer: spread for spread in spreads.values() if spread.seen}
+    notes = (*execution.notes, *_shared_errors(spreads[name].result() for name in dict.fromkeys(graph.outputs)))
     return Sampled(
-        origin, execution.arithmetic.describe(), about, digits_rule(base, reference), info,
-        tuple(spread.result() for spread in layers.values()), tuple(outputs), tuple(stability), tuple(execution.notes),
+        origin, execution.arithmetic.describe(), about, digits_rule(base, reference, rows), info,
+        tuple(spread.result() for spread in layers.values()), tuple(outputs), tuple(stability), notes,
         {"total": time.perf_counter() - started}, _verdict(outputs, stability, rows, base), versions=versions(),
     )  # fmt: skip
+
+
+def _shared_errors(outputs: Iterable[LayerSpread]) -> tuple[str, ...]:
+    """A note where errors that all runs have in common stand out from the noise."""
+    share = max((output.biased or 0.0 for output in outputs), default=0.0)
+    if share < 10.0 * CHANCE:
+        return ()
+    return (
+        f"{share_text(share)} of the output values have samples whose mean is farther from the float64 evaluation than "
+        f"their spread explains ({share_text(CHANCE)} by chance): errors that all runs share, such as casts, which digits against "
+        "the samples' mean leave out",
+    )
 
 
 def _outputs(
@@ -113,12 +126,12 @@ def _outputs(
     for name, label in zip(graph.outputs, graph.output_labels, strict=True):
         samples = seen[name]
         with np.errstate(all="ignore"):
-            mean = samples.mean(axis=0)
+            mean = mean_of(samples)
             deviation = samples.std(axis=0, ddof=1) if len(samples) > 1 else np.zeros(mean.shape)
         low, high = samples.min(axis=0), samples.max(axis=0)
         about = centres[name] if reference == "float64" else mean
         digits = {
-            f"{method}_{error}": significant(samples, about, method, error, base)
+            f"{method}_{error}": significant(samples, about, method, error, base, fitted=reference == "mean")
             for method in usable_methods(len(samples))
             for error in ("relative", "absolute")
         }

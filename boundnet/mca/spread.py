@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from boundnet.graph import LayerGraph
-from boundnet.mca.digits import ERRORS, significant, summarise, usable_methods
+from boundnet.mca.digits import ERRORS, biased, mean_of, significant, summarise, usable_methods
 from boundnet.mca.results import LayerSpread
 from boundnet.rounding import Array
 
@@ -22,6 +22,7 @@ class Spread:
         self.seen = False
         self.low, self.high, self.distance, self.non_finite = np.inf, -np.inf, 0.0, 0
         self._deviations: list[Array] = []
+        self._biased: list[Array] = []
         self._digits: dict[tuple[str, str], list[Array]] = {}
 
     def add(self, samples: Array, centre: Array) -> None:
@@ -29,25 +30,30 @@ class Spread:
         self.seen = True
         finite = np.isfinite(samples)
         with np.errstate(all="ignore"):
-            self.low = min(self.low, float(np.where(finite, samples, np.inf).min()))
-            self.high = max(self.high, float(np.where(finite, samples, -np.inf).max()))
-            self.distance = max(self.distance, float(np.where(finite, np.abs(samples - centre), 0.0).max()))
+            self.low = min(self.low, float(np.where(finite, samples, np.inf).min(initial=np.inf)))
+            self.high = max(self.high, float(np.where(finite, samples, -np.inf).max(initial=-np.inf)))
+            self.distance = max(self.distance, float(np.where(finite, np.abs(samples - centre), 0.0).max(initial=0.0)))
             self.non_finite += samples.size - int(finite.sum())
             flat, about = samples.reshape(len(samples), -1), centre.reshape(-1)
-            step = -(-flat.shape[1] // MOST_ELEMENTS)
+            step = max(-(-flat.shape[1] // MOST_ELEMENTS), 1)
             flat, about = flat[:, ::step], about[::step]
-            about = about if self.reference == "float64" else flat.mean(axis=0)
             if len(flat) > 1:
                 self._deviations.append(flat.std(axis=0, ddof=1))
+                self._biased.append(biased(flat, about))
+            fitted = self.reference == "mean"
+            about = mean_of(flat) if fitted else about
         for method in usable_methods(len(samples)):
             for error in ERRORS:
-                self._digits.setdefault((method, error), []).append(significant(flat, about, method, error, self.base))
+                self._digits.setdefault((method, error), []).append(
+                    significant(flat, about, method, error, self.base, fitted=fitted)
+                )
 
     def result(self) -> LayerSpread:
         """The figures."""
         deviations = np.concatenate(self._deviations) if self._deviations else np.zeros(1)
         digits = tuple(summarise(method, error, np.concatenate(v)) for (method, error), v in self._digits.items())
+        share = float(np.concatenate(self._biased).mean()) if self._biased else None
         return LayerSpread(
             self.layer, self.kind, self.node, self.shape, self.low, self.high, float(deviations.max()),
-            float(np.median(deviations)), self.distance, self.non_finite, digits,
+            float(np.median(deviations)), self.distance, self.non_finite, digits, share,
         )  # fmt: skip

@@ -8,6 +8,7 @@ import json
 import jsonschema
 import numpy as np
 import pytest
+from scipy import stats
 from tiny_models import classifier
 from typer.testing import CliRunner
 
@@ -15,7 +16,7 @@ from boundnet.cli import app
 from boundnet.errors import InputError
 from boundnet.mca import results
 from boundnet.mca.backend import Sampling
-from boundnet.mca.digits import significant
+from boundnet.mca.digits import biased, mean_of, significant
 from boundnet.mca.sample import sample
 
 
@@ -36,6 +37,41 @@ def test_digits_against_their_definitions():
     ten = significant(samples, reference, "cnh", "relative", 10)
     assert ten[:2] == pytest.approx(cnh[:2] * np.log10(2))
     assert list(ten[3:]) == [0.0, pytest.approx(53 * np.log10(2))]
+
+
+@pytest.mark.parametrize("bias", [0.0, 1.0, 30.0])
+@pytest.mark.parametrize("count", [2, 10])
+def test_cnh_holds_with_the_confidence_it_claims(count, bias):
+    """Errors of known deviation (and a part that all runs share): the digits claimed hold with probability 0.95."""
+    rng = np.random.default_rng(7)
+    samples = 1.0 + (rng.normal(size=(count, 4000)) + bias) * 2.0**-20
+    for fitted in (False, True):
+        reference = mean_of(samples) if fitted else np.ones(4000)
+        claimed = significant(samples, reference, "cnh", "relative", 2, fitted=fitted)
+        radius, centre = 2.0 ** (20.0 - claimed), 0.0 if fitted else bias
+        held = stats.norm.cdf(radius - centre) - stats.norm.cdf(-radius - centre)
+        assert np.mean(held >= 0.95) >= 0.97  # 0.975 but for luck with 4000 trials
+    # Exactly the published formula where its hypothesis holds and the mean is fitted: Sohier et al. (2021), theorem 2.
+    deviation = samples.std(axis=0, ddof=1) / np.abs(reference)
+    limit = 0.5 * np.log2((count - 1) / stats.chi2.ppf(0.025, count - 1)) + np.log2(stats.norm.ppf(0.975))
+    np.testing.assert_allclose(claimed, np.maximum(-np.log2(deviation) - limit, 0.0), atol=1e-6)
+    assert np.mean(biased(samples, np.ones(4000))) == pytest.approx(0.001, abs=0.003) or bias
+
+
+def test_errors_that_all_runs_share_are_seen(tmp_path):
+    """Stored in 8 bits, noise of the sums at 24 bits vanishes: all runs have the same error, which CNH must not miss."""
+    model = classifier(tmp_path / "m.h5")
+    inputs = np.random.default_rng(1).uniform(size=(20, 3))
+    found = sample(model, inputs, "bfloat16", Sampling(10, "rr", 24))
+    last = {d.method + d.error: d.median for d in found.layers[-1].digits}
+    assert found.layers[-1].biased > 0.5
+    assert "errors that all runs share" in found.notes[-1]
+    assert last["cnhrelative"] <= last["generalrelative"] + 1 < 13
+    assert found.digits.general_probability == pytest.approx(0.05**0.1)
+    against_mean = sample(model, inputs, "bfloat16", Sampling(10, "rr", 24), reference="mean")
+    assert against_mean.layers[-1].digits[0].median > 30  # what the note warns of
+    # One value, ten times: its mean is that value, although the sum of ten is rounded.
+    assert mean_of(np.full((10, 1), 0.1)) == 0.1
 
 
 def test_digits_fall_with_the_virtual_precision(tmp_path):

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from boundnet.figures import bound_text, count_text, floor_text, printable, shape_text, value_text
-from boundnet.mca.results import Digits, LayerSpread, OutputSpread, Sampled
+from boundnet.figures import bound_text, count_text, floor_text, printable, shape_text, share_text, value_text
+from boundnet.mca.results import Digits, LayerSpread, OutputSpread, Sampled, kept_words
 from boundnet.results import Analysis, OutputBound
 from boundnet_reports.page.crosscheck import same_model
 from boundnet_reports.page.depth import Legend, Plot
@@ -80,6 +80,7 @@ def facts(result: Sampled) -> dict[str, str]:
         "arithmetic": printable(str(result.arithmetic.get("name", ""))),
         "digits": f"{unit(result)} against the {printable(rule.reference)}, probability {rule.probability:g}, confidence "
         f"{rule.confidence:g} (significantdigits {printable(rule.version)})",
+        "kept": kept_words(result),
     }
 
 
@@ -109,6 +110,7 @@ def layer_table(result: Sampled) -> Table:
         Heading("layer"), Heading("kind"), Heading("shape", True), Heading("range seen", True),
         Heading("distance", True, "largest distance of a sample from the float64 evaluation"),
         Heading("deviation", True, "largest standard deviation of an element"), Heading("not finite", True),
+        Heading("biased", True, "elements whose mean is farther from float64 than spread explains; 0.1 % is chance"),
         *(Heading(f"digits: {kind}", True, f"least and median significant {unit(result)}") for kind in kinds),
     )  # fmt: skip
     return Table("layers", headings, tuple(_layer(layer, kinds) for layer in result.layers))
@@ -121,6 +123,7 @@ def _layer(layer: LayerSpread, kinds: Sequence[str]) -> Row:
         number(f"{seen_text(layer.low)} .. {seen_text(layer.high)}", layer.high),
         number(seen_text(layer.distance), layer.distance), number(seen_text(layer.deviation), layer.deviation),
         Cell(f"{layer.non_finite:,}", repr(layer.non_finite), tone="bad" if layer.non_finite else ""),
+        Cell("") if layer.biased is None else number(share_text(layer.biased), layer.biased),
     ]  # fmt: skip
     for kind in kinds:
         found = by_kind.get(kind)
