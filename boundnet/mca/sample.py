@@ -112,8 +112,8 @@ def _shared_errors(outputs: Iterable[LayerSpread]) -> tuple[str, ...]:
         return ()
     return (
         f"{share_text(share)} of the output values have samples whose mean is farther from the float64 evaluation than "
-        f"their spread explains ({share_text(CHANCE)} by chance): errors that all runs share, such as casts, which digits against "
-        "the samples' mean leave out",
+        f"their spread explains ({share_text(CHANCE)} by chance): errors that all runs share, such as casts; "
+        "digits against the samples' mean leave them out",
     )
 
 
