@@ -7,7 +7,7 @@ their values.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -22,6 +22,7 @@ Rounding = Literal["nearest", "stochastic", "toward_zero", "any"]
 Subnormals = Literal["gradual", "ftz", "ftz+daz", "either"]
 Fma = Literal["yes", "no", "either"]
 Bias = Literal["any", "first", "last", "separate"]
+Normalisation = Literal["stored", "kept", "wide"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,10 @@ class Arithmetic:
         functions: accuracy of elementary functions in ``accumulate``.
         bias: added to the sum as its first leaf, its last, after the sum was stored, or any of these.
         perturbation: Monte Carlo Arithmetic on every operation in ``accumulate``; None for none.
+        normalisation: what batch, layer, group and RMS normalisations do on the way to their result: ``stored``: each
+            operation's result is stored; ``kept``: it stays in ``accumulate``, literals too, and the layer's result alone is
+            stored; ``wide``: the layer's weights, too, are held in ``accumulate``.  The same where ``accumulate`` is
+            ``storage``.
     """
 
     name: str
@@ -93,6 +98,7 @@ class Arithmetic:
     functions: FunctionAccuracy = field(default=X86_FLOAT32)
     bias: Bias = "any"
     perturbation: Perturbation | None = None
+    normalisation: Normalisation = "kept"
 
     def __post_init__(self) -> None:
         if not self.accumulate.holds(self.storage):
@@ -115,6 +121,17 @@ class Arithmetic:
     def widens(self) -> bool:
         """Whether storing an accumulator's value rounds once more."""
         return not self.storage.contains(self.accumulate)
+
+    @property
+    def inside(self) -> Arithmetic:
+        """The model that holds inside a normalisation: this one, or one that stores nothing."""
+        if self.normalisation == "stored" or not self.widens:
+            return self
+        return replace(self, storage=self.accumulate)
+
+    def weights(self, normalises: bool) -> Format:
+        """The format that holds an op's weights; ``normalises``: of a normalisation."""
+        return self.accumulate if normalises and self.normalisation == "wide" else self.storage
 
     @property
     def flushes(self) -> bool:
@@ -241,6 +258,7 @@ class Arithmetic:
             "rounding": self.rounding,
             "subnormals": self.subnormals,
             "bias": self.bias,
+            "normalisation": self.normalisation,
             "functions": {"name": self.functions.name, "ulp": dict(self.functions.ulps), "source": self.functions.source},
             "unit_roundoff": self.storage.unit_roundoff,
             "formats": {"storage": self.storage.describe(), "accumulate": self.accumulate.describe()},

@@ -31,13 +31,20 @@ _SUBNORMALS = {
 }
 
 
+_NORMALISATION = {
+    "stored": "normalisation layers may store every result on the way to theirs",
+    "kept": "normalisation layers keep what they compute on the way in {wide} and store their result only",
+    "wide": "normalisation layers keep their weights and what they compute on the way in {wide} and store their result only",
+}
+
+
 def assumptions(arithmetic: Arithmetic, *, casts: bool, inputs_cast: bool) -> tuple[str, ...]:
     """Sentences that must hold of the machine for the bounds to hold."""
     a = arithmetic
     order = _ORDERS[a.order.kind].format(size=a.order.size)
     lines = [
         f"tensors are stored in {a.storage.name} and operations run in {a.accumulate.name}: every operation rounds at "
-        "most once to each",
+        "most once to each" + (f"; {_NORMALISATION[a.normalisation].format(wide=a.accumulate.name)}" if a.widens else ""),
         f"{order}; {_FMA[a.fma]}; {_ROUNDING[a.rounding]}",
         f"{_SUBNORMALS[a.subnormals]}; no fast-math reassociation across operations, TF32 off unless it is the format",
         "elementary functions err by at most "
@@ -53,7 +60,7 @@ def assumptions(arithmetic: Arithmetic, *, casts: bool, inputs_cast: bool) -> tu
         )
     if casts:
         lines.append(
-            f"every weight, biases and normalisation statistics included, is cast to {a.storage.name} once, to nearest, "
+            f"every weight, biases {_statistics(a)}, is cast to {a.storage.name} once, to nearest, "
             "ties to even; the cast counts as error (an execution that keeps some weights wider is not covered)"
         )
     if inputs_cast:
@@ -64,6 +71,12 @@ def assumptions(arithmetic: Arithmetic, *, casts: bool, inputs_cast: bool) -> tu
         "the analyzer itself runs in IEEE binary64, round to nearest, with the function accuracies of docs/arithmetic.md"
     )
     return tuple(lines)
+
+
+def _statistics(a: Arithmetic) -> str:
+    if a.normalisation == "wide":
+        return f"included (those of normalisations to {a.accumulate.name})"
+    return "and normalisation statistics included"
 
 
 def boxes_line(arithmetic: Arithmetic, exact: bool) -> str:

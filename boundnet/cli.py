@@ -10,7 +10,19 @@ from typing import Annotated
 import typer
 
 from boundnet.commands.box_option import TakesBoxes
-from boundnet.commands.choices import Bias, CType, Domain, Engine, Fma, Promise, Rounding, Rule, Subnormals, YesNo
+from boundnet.commands.choices import (
+    Bias,
+    CType,
+    Domain,
+    Engine,
+    Fma,
+    Normalisation,
+    Promise,
+    Rounding,
+    Rule,
+    Subnormals,
+    YesNo,
+)
 from boundnet.commands.options import (
     Accumulate,
     Compiler,
@@ -103,6 +115,9 @@ def analyze(
     rounding: Annotated[Rounding | None, option("--rounding", "Of every operation.")] = None,
     subnormals: Annotated[Subnormals | None, option("--subnormals", "Kept or flushed to zero.")] = None,
     bias: Annotated[Bias | None, option("--bias", "Where a bias enters its sum.")] = None,
+    normalisation: Annotated[Normalisation | None, option(
+        "--normalisation", "Normalisation layers under a wider accumulator: every operation stores its result, only the "
+        "last one does, or the layer's weights are held wide, too [kept].")] = None,
     domain: Annotated[Domain, option("--domain", "Abstract domain [auto].")] = Domain.auto,
     coins: Annotated[int | None, option(
         "--coins", "Seed of the sketches' proving coins, to repeat a run [from the system].", "N")] = None,
@@ -137,7 +152,8 @@ def analyze(
         from boundnet.commands.request import Request
 
         options = {"name": arithmetic, "storage": storage, "accumulate": accumulate, "order": order, "fma": value_of(fma),
-                   "rounding": value_of(rounding), "subnormals": value_of(subnormals), "bias": value_of(bias)}  # fmt: skip
+                   "rounding": value_of(rounding), "subnormals": value_of(subnormals), "bias": value_of(bias),
+                   "normalisation": value_of(normalisation)}  # fmt: skip
         files = files_of(json=json, csv=csv, html=html, markdown=markdown)
         code = run(Request(
             model, inputs or (), input_shape or (), resize, scale, offset, samples, input_range, seed, options, domain.value,

@@ -140,13 +140,17 @@ class LayerGraph:
 
     def mapped(self, change: Callable[[Array], Array]) -> LayerGraph:
         """The same graph with every stored weight replaced by ``change(weight)``; shared weights stay shared."""
+        return self.replaced(lambda op: op.cast(change))
+
+    def replaced(self, change: Callable[[Op], Op]) -> LayerGraph:
+        """The same graph with every op replaced by ``change(op)``, once where layers share it."""
         done: dict[int, tuple[Op, Op]] = {}
         copy = LayerGraph(self.name)
         for name in self._order:
             data = self.digraph.nodes[name]
             op = data["op"]
             if id(op) not in done:
-                done[id(op)] = (op, op.cast(change))
+                done[id(op)] = (op, change(op))
             copy.digraph.add_node(name, **{**data, "op": done[id(op)][1]})
             copy.digraph.add_edges_from((source, name) for source in data["inputs"])
             copy._order.append(name)

@@ -44,15 +44,18 @@ class _Known:
 
 
 def rounding(
-    rules: Arithmetic, normal: Normal, x: Box, nonzero: Mask, near: Moments, gamma: Array | None, beta: Array | None
-) -> tuple[Array, Mask]:
+    around: Arithmetic, normal: Normal, x: Box, nonzero: Mask, near: Moments, gamma: Array | None, beta: Array | None,
+    kept: bool,
+) -> tuple[Array, Mask]:  # fmt: skip
     """Bound of |computed - exact| for every x in range, all evaluation forms covered, and where it may overflow.
 
     Args:
         x: range of the inputs, (N, *groups, n); ``nonzero`` which of them can be anything but 0.
         near: moments over that range.
         gamma, beta: broadcasting against x, or None.
+        kept: whether intermediate results may be kept (:class:`boundnet.arithmetic.Arithmetic`).
     """
+    rules = around.inside if kept else around
     values = _Known(x, nonzero)
     mean_error: Array = np.zeros(near.mean.lo.shape)
     overflow: Mask = np.zeros(x.lo.shape, dtype=np.bool_)
@@ -65,7 +68,8 @@ def rounding(
         scale_error, over2 = _scale(rules, normal, near.power, power_error, least)
         scale = _exact_scale(normal, near.power)
         scale = (scale + Box(-scale_error, scale_error)).clip(0.0, np.inf)
-        stage, over3 = _result(rules, x, mean if normal.centred else None, scale, gamma, beta)
+        last = RunningMachine.inside(around, kept)
+        stage, over3 = _result(last, x, mean if normal.centred else None, scale, gamma, beta)
         with np.errstate(invalid="ignore", over="ignore"):
             carried = up(scale.hi * mean_error + near.offset.magnitude * scale_error, 3)
             carried = carried if gamma is None else up(carried * np.abs(gamma), 1)
@@ -170,14 +174,13 @@ def _scale(rules: Arithmetic, normal: Normal, power: Box, error: Array, least: f
 
 
 def _result(
-    rules: Arithmetic, x: Box, mean: Box | None, scale: Box, gamma: Array | None, beta: Array | None
+    m: RunningMachine, x: Box, mean: Box | None, scale: Box, gamma: Array | None, beta: Array | None
 ) -> tuple[Array, Mask]:
     """Rounding of the last stage for given mean and scale: subtract and scale, or x * t + (beta - m * t)."""
-    m = RunningMachine(rules)
     a, r = m.variable(x), m.variable(scale)
     centre = None if mean is None else m.variable(mean)
     weights = [None if w is None else m.parameter(w) for w in (gamma, beta)]
-    results = [form(m, a, centre, r, *weights) for form in RESULTS]
+    results = [m.result(form(m, a, centre, r, *weights)) for form in RESULTS]
     return np.maximum.reduce([f.error for f in results]), np.logical_or.reduce([f.overflow for f in results])
 
 

@@ -21,7 +21,7 @@ from boundnet.reference.arb import ArbMachine
 from boundnet.reference.evaluate import evaluate
 from boundnet.reference.objects import Objects
 from boundnet.rounding import Array, Mask
-from boundnet.runs import cast_to
+from boundnet.runs import cast_weights
 
 
 def check_boxes(
@@ -48,7 +48,7 @@ def check_boxes(
     machine = ArbMachine(BITS)
     bounder = Bounder(graph, arithmetic, [Head(name, None, "none") for name in graph.outputs], stored)
     # Casting a weight is no rounding that an execution may leave out: its sign is part of the claim.
-    machine_graph = graph.mapped(lambda weight: cast_to(arithmetic, weight)) if arithmetic.nearest else graph
+    machine_graph = cast_weights(graph, arithmetic) if arithmetic.nearest else graph
     claims = {kind: bounder.forms(low, high, kind == "affine") for kind in ("affine", "interval")}
     with np.errstate(all="ignore"):
         for trial in range(trials + len(points)):

@@ -37,5 +37,5 @@ def describe(arithmetic: Arithmetic) -> str:
     perturbed = "" if a.perturbation is None else f", perturbation {a.perturbation}"
     return (
         f"{a.storage.name} / {a.accumulate.name}, order {a.order}, fma {a.fma}, rounding {a.rounding}, "
-        f"subnormals {a.subnormals}, bias {a.bias}, functions {a.functions.name}{perturbed}"
+        f"subnormals {a.subnormals}, bias {a.bias}, normalisation {a.normalisation}, functions {a.functions.name}{perturbed}"
     )

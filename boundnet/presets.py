@@ -14,11 +14,11 @@ PRESETS: dict[str, tuple[Arithmetic, str]] = {
     for item, text in (
         (Arithmetic("binary32"), "float32 on CPUs and in software: direct or implicit GEMM in any order, FMA or not"),
         (Arithmetic("binary64", BINARY64, BINARY64, functions=GLIBC_FLOAT64), "float64, any order"),
-        (Arithmetic("binary16", BINARY16, BINARY32), "float16 tensors, float32 sums"),
-        (Arithmetic("bfloat16", BFLOAT16, BINARY32), "bfloat16 tensors, float32 sums"),
+        (Arithmetic("binary16", BINARY16, BINARY32), "float16 tensors; float32 sums and normalisations"),
+        (Arithmetic("bfloat16", BFLOAT16, BINARY32), "bfloat16 tensors; float32 sums and normalisations"),
         (Arithmetic("tf32", TF32, BINARY32), "tensors held in TF32 precision, float32 sums; not a model of tensor cores"),
-        (Arithmetic("fp8_e4m3fn", E4M3FN, BINARY32), "8-bit e4m3fn tensors without scaling, float32 sums"),
-        (Arithmetic("fp8_e5m2", E5M2, BINARY32), "8-bit e5m2 tensors without scaling, float32 sums"),
+        (Arithmetic("fp8_e4m3fn", E4M3FN, BINARY32), "8-bit e4m3fn tensors, unscaled; float32 sums and normalisations"),
+        (Arithmetic("fp8_e5m2", E5M2, BINARY32), "8-bit e5m2 tensors, unscaled; float32 sums and normalisations"),
         (Arithmetic("pure-binary16", BINARY16, BINARY16), "float16 tensors and sums"),
         (Arithmetic("pure-bfloat16", BFLOAT16, BFLOAT16), "bfloat16 tensors and sums"),
         (
@@ -60,6 +60,7 @@ def preset(name: str) -> Arithmetic:
 def build(
     name: str | None = None, *, storage: str | None = None, accumulate: str | None = None, order: str | None = None,
     fma: str | None = None, rounding: str | None = None, subnormals: str | None = None, bias: str | None = None,
+    normalisation: str | None = None,
 ) -> Arithmetic:  # fmt: skip
     """An execution model from a preset (default binary32) and changes to it.
 
@@ -81,8 +82,10 @@ def build(
         "rounding": ("nearest", "stochastic", "toward_zero", "any"),
         "subnormals": ("gradual", "ftz", "ftz+daz", "either"),
         "bias": ("any", "first", "last", "separate"),
+        "normalisation": ("stored", "kept", "wide"),
     }
-    for field, value in (("fma", fma), ("rounding", rounding), ("subnormals", subnormals), ("bias", bias)):
+    given = {"fma": fma, "rounding": rounding, "subnormals": subnormals, "bias": bias, "normalisation": normalisation}
+    for field, value in given.items():
         if value is None:
             continue
         if value not in allowed[field]:

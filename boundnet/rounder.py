@@ -41,9 +41,12 @@ class Rounder:
         self._cast_noise: dict[int, tuple[object, LinearMap | None]] = {}
 
     def program(
-        self, programs: Sequence[Callable[..., Any]], xs: Sequence[Known], parameters: Sequence[Array] = ()
-    ) -> tuple[Array, Mask]:
+        self, programs: Sequence[Callable[..., Any]], xs: Sequence[Known], parameters: Sequence[Array] = (),
+        normalises: bool = False,
+    ) -> tuple[Array, Mask]:  # fmt: skip
         """Error of an elementwise op whose evaluation forms are ``programs(machine, *xs, *parameters)``.
+
+        ``normalises``: the op may keep intermediate results (:class:`boundnet.arithmetic.Arithmetic`).
 
         Returns:
             (bound of the rounding error, where it may overflow), the largest over all forms.
@@ -51,25 +54,25 @@ class Rounder:
         arrays = [np.asarray(array) for x in xs for array in (x.centre, x.radius)] + [np.asarray(p) for p in parameters]
         shape = np.broadcast_shapes(*(array.shape for array in arrays))
         if len(xs) == 1 and xs[0].centre.size >= chains.ENOUGH and xs[0].centre.shape == shape:
-            found = self._chains(programs, xs[0], parameters)
+            found = self._chains(programs, xs[0], parameters, normalises)
             if found is not None:
                 return found
 
         def evaluate(*parts: Array) -> tuple[Array, Mask]:
             known, weights = parts[: 2 * len(xs)], parts[2 * len(xs) :]
             thin = [Box.exactly(centre) for centre in known[::2]]
-            error, _ = _run(OWN, programs[:1], thin, weights)
+            error, _ = _run(RunningMachine(OWN), programs[:1], thin, weights)
             if self.arithmetic is None:
                 return error, np.zeros(error.shape, dtype=np.bool_)
             wide = [Box.around(*pair) for pair in zip(known[::2], known[1::2], strict=True)]
-            own, overflow = _run(self.arithmetic, programs, wide, weights)
+            own, overflow = _run(RunningMachine.inside(self.arithmetic, normalises), programs, wide, weights)
             return up(error + own, 1), overflow
 
         error, overflow = in_blocks(evaluate, shape, arrays, (np.float64, np.bool_))
         return error, overflow
 
     def _chains(
-        self, programs: Sequence[Callable[..., Any]], x: Known, parameters: Sequence[Array]
+        self, programs: Sequence[Callable[..., Any]], x: Known, parameters: Sequence[Array], normalises: bool
     ) -> tuple[Array, Mask] | None:
         """:meth:`program` by the compiled kernel, None where it does not apply."""
         own = chains.chains_of(OWN, programs[:1], x.centre.shape, parameters)
@@ -78,10 +81,10 @@ class Rounder:
         error, _ = chains.chain_bound(OWN, own, x.centre, np.zeros(x.centre.shape))
         if self.arithmetic is None:
             return error, np.zeros(error.shape, dtype=np.bool_)
-        theirs = chains.chains_of(self.arithmetic, programs, x.centre.shape, parameters)
+        theirs = chains.chains_of(self.arithmetic, programs, x.centre.shape, parameters, normalises)
         if theirs is None:
             return None
-        most, overflow = chains.chain_bound(self.arithmetic, theirs, x.centre, x.radius)
+        most, overflow = chains.chain_bound(self.arithmetic, theirs, x.centre, x.radius, normalises)
         return up(error + most, 1), overflow
 
     def inner(
@@ -181,12 +184,12 @@ class Rounder:
 
 
 def _run(
-    arithmetic: Arithmetic, programs: Sequence[Callable[..., Any]], boxes: Sequence[Box], parameters: Sequence[Array]
+    machine: RunningMachine, programs: Sequence[Callable[..., Any]], boxes: Sequence[Box], parameters: Sequence[Array]
 ) -> tuple[Array, Mask]:
-    machine = RunningMachine(arithmetic)
     errors, overflows = [], []
     for program in programs:
-        result = program(machine, *(machine.variable(box) for box in boxes), *(machine.parameter(p) for p in parameters))
+        found = program(machine, *(machine.variable(box) for box in boxes), *(machine.parameter(p) for p in parameters))
+        result = machine.result(found)
         shape = np.broadcast_shapes(*(np.shape(box.lo) for box in boxes), *(np.shape(p) for p in parameters))
         errors.append(np.broadcast_to(result.error, shape))
         overflows.append(np.broadcast_to(result.overflow, shape))

@@ -10,8 +10,10 @@ import numpy as np
 from boundnet.arithmetic import Arithmetic
 from boundnet.domains import AffineDomain, Domain, IntervalDomain
 from boundnet.domains.affine import TooManySymbols
+from boundnet.formats import Format
 from boundnet.forward import Tick, Trace, forward
 from boundnet.graph import LayerGraph
+from boundnet.ops.base import Op
 from boundnet.probabilistic.chance import Chance
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array
@@ -78,7 +80,7 @@ class Runner:
         # Under the probabilistic guarantee stored numbers are cast to nearest, whatever operations do: once, and known.
         self.casts = arithmetic.nearest or chance is not None
         cast = self.casts and _casts_weights(graph, arithmetic)
-        self.cast_graph = graph.mapped(lambda weight: cast_to(arithmetic, weight)) if cast else graph
+        self.cast_graph = cast_weights(graph, arithmetic) if cast else graph
 
     def chunk(self) -> int:
         """How many samples to analyse together with intervals; follows from the graph alone."""
@@ -189,18 +191,30 @@ def _casts_weights(graph: LayerGraph, arithmetic: Arithmetic) -> bool:
 
     Only for casts to nearest: another rounding may cast a weight either way, and casting is noise, not a known change.
     """
-    round_ = arithmetic.storage.round
     return any(
-        not np.array_equal(round_(weight), weight) for name in graph.topological() for weight in graph.op(name).parameters()
+        not np.array_equal(arithmetic.weights(op.normalises).round(weight), weight)
+        for op in map(graph.op, graph.topological())
+        for weight in op.parameters()
     )
 
 
-def cast_to(arithmetic: Arithmetic, value: Array) -> Array:
+def cast_weights(graph: LayerGraph, arithmetic: Arithmetic) -> LayerGraph:
+    """The network with its weights as the machine stores them."""
+
+    def change(op: Op) -> Op:
+        fmt = arithmetic.weights(op.normalises)
+        return op.cast(lambda weight: cast_to(arithmetic, weight, fmt))
+
+    return graph.replaced(change)
+
+
+def cast_to(arithmetic: Arithmetic, value: Array, storage: Format | None = None) -> Array:
     """``value`` rounded to the storage format, where that is what every conforming cast gives.
 
     A value that does not fit stays as it is, and storing it is reported as overflow.  One that a cast may either round
     or flush to zero stays as well: casting it is noise (:meth:`boundnet.rounder.Rounder.stored_error`).
     """
-    rounded = arithmetic.storage.round(value)
+    storage = arithmetic.storage if storage is None else storage
+    rounded = storage.round(value)
     known = (np.abs(value) >= arithmetic.flush()) | (rounded == 0.0)
-    return np.where(known & (np.abs(value) <= arithmetic.storage.largest), rounded, value)
+    return np.where(known & (np.abs(value) <= storage.largest), rounded, value)

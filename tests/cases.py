@@ -31,7 +31,7 @@ FORMATS = [
 
 @st.composite
 def arithmetics(draw: st.DrawFn) -> Arithmetic:
-    """Any combination of formats, order, FMA, rounding, flushing, bias and function accuracy."""
+    """Any combination of formats, order, FMA, rounding, flushing, bias, normalisation and function accuracy."""
     storage, accumulate = draw(st.sampled_from(FORMATS))
     order = draw(
         st.sampled_from([Order(), Order("sequential"), Order("pairwise", 1), Order("pairwise", 3), Order("blocked", 2)])
@@ -44,6 +44,7 @@ def arithmetics(draw: st.DrawFn) -> Arithmetic:
         subnormals=draw(st.sampled_from(["gradual", "ftz", "ftz+daz", "either"])),
         functions=draw(st.sampled_from(tables)),
         bias=draw(st.sampled_from(["any", "first", "last", "separate"])),
+        normalisation=draw(st.sampled_from(["stored", "kept", "wide"])),
     )  # fmt: skip
 
 

@@ -47,6 +47,14 @@ class Bias(StrEnum):
     separate = "separate"
 
 
+class Normalisation(StrEnum):
+    """Values of --normalisation."""
+
+    stored = "stored"
+    kept = "kept"
+    wide = "wide"
+
+
 class Domain(StrEnum):
     """Values of --domain."""
 

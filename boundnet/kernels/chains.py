@@ -13,6 +13,8 @@ import numpy as np
 from boundnet.kernels.compiled import kernel
 
 ADD, MULTIPLY, DIVIDE, NEGATE, COPY = 0, 1, 2, 3, 4
+NEVER, EACH, LAST = 0.0, 1.0, 2.0
+"""When storing rounds once more."""
 _OUT = 3.0 * 2.0**-53
 _LEAST = 2.0**-1074
 _ULP = 2.0**-52
@@ -44,7 +46,7 @@ def chain_error(
     and bounds of their errors, inf where they overflow.  rules: see :func:`boundnet.machines.chains.rules_of`.
     """
     unit, relative, absolute, largest, flush, load = rules[0], rules[1], rules[2], rules[3], rules[4], rules[5]
-    widens, s_unit, s_relative, s_absolute, s_largest = rules[6] != 0.0, rules[7], rules[8], rules[9], rules[10]
+    stores, s_unit, s_relative, s_absolute, s_largest = rules[6], rules[7], rules[8], rules[9], rules[10]
     for p in range(centre.shape[0]):
         for c in range(centre.shape[1]):
             r = radius[p, c]
@@ -110,12 +112,19 @@ def chain_error(
                 if reached != 0.0:
                     own += flush
                 e = (carried + own) * (1.0 + 4.0 * _ULP)
-                if widens:
+                if stores == EACH:
                     stored = (size + e) * (1.0 + 3.0 * _ULP)
                     e = (e + _one_rounding(stored, s_unit, s_relative, s_absolute)) * (1.0 + 4.0 * _ULP)
                 if not e <= np.inf:
                     e = np.inf
                 reached = (size + e) * (1.0 + 3.0 * _ULP)
-                over = over or not (reached < largest and reached < s_largest)
+                over = over or not (reached < largest and (stores == LAST or reached < s_largest))
+            if stores == LAST:
+                size = max(abs(lo), abs(hi))
+                reached = (size + e) * (1.0 + 3.0 * _ULP)
+                e = (e + _one_rounding(reached, s_unit, s_relative, s_absolute)) * (1.0 + 4.0 * _ULP)
+                over = over or not (size + e) * (1.0 + 3.0 * _ULP) < s_largest
+                if not e <= np.inf:
+                    e = np.inf
             error[p, c] = max(error[p, c], e)
             overflow[p, c] = overflow[p, c] or over

@@ -6,6 +6,7 @@ supplies a machine.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from boundnet.rounding import Array
@@ -58,6 +59,9 @@ class Machine(Protocol):
 
 class SumMachine(Machine, Protocol):
     """A machine that also executes sums of products as one op: the reference and the emulator."""
+
+    def normalised(self, form: Callable[..., Any], x: Any) -> Any:
+        """form(machine, x), a normalisation: what is computed on the way may stay unstored."""
 
     def inner_product(self, linear: Any, x: Any, bias: Array | None) -> Any:
         """linear(x) + bias, rounded to storage once."""

@@ -20,6 +20,7 @@ from boundnet.rounding import Array, Mask
 ENOUGH = 1 << 13
 """Elements from which on loading the compiled kernel pays."""
 _ADD, _MULTIPLY, _DIVIDE, _NEGATE, _COPY = range(5)  # as in boundnet.kernels.chains
+NEVER, EACH, LAST = range(3)  # as there
 
 
 class NotAChainError(Exception):
@@ -85,8 +86,9 @@ def _refuse(*operands: Any) -> None:
 
 
 def chains_of(
-    arithmetic: Arithmetic, programs: Sequence[Callable[..., Any]], shape: tuple[int, ...], parameters: Sequence[Array]
-) -> list[Chain] | None:
+    arithmetic: Arithmetic, programs: Sequence[Callable[..., Any]], shape: tuple[int, ...], parameters: Sequence[Array],
+    normalises: bool = False,
+) -> list[Chain] | None:  # fmt: skip
     """What each of ``programs`` does to a tensor of ``shape``; None where the kernel can't follow it.
 
     Weights must vary along the last axis at most, formats must float, and no operation may be perturbed.
@@ -95,7 +97,7 @@ def chains_of(
         return None
     if not parameters or not all(np.size(p) == 1 or np.shape(p)[-1] == np.size(p) == shape[-1] for p in parameters):
         return None
-    machine = ChainMachine(arithmetic)
+    machine = ChainMachine.inside(arithmetic, normalises)
     try:
         found = [
             program(machine, Chain(), *(machine.parameter(p if np.ndim(p) == 0 else np.ravel(p)) for p in parameters))
@@ -106,15 +108,20 @@ def chains_of(
     return found if all(isinstance(chain, Chain) for chain in found) else None
 
 
-def chain_bound(arithmetic: Arithmetic, chains: Sequence[Chain], centre: Array, radius: Array) -> tuple[Array, Mask]:
-    """The largest error over ``chains`` for tensors within ``radius`` of ``centre``, and where one may overflow."""
+def chain_bound(
+    arithmetic: Arithmetic, chains: Sequence[Chain], centre: Array, radius: Array, normalises: bool = False
+) -> tuple[Array, Mask]:
+    """The largest error over ``chains`` for tensors within ``radius`` of ``centre``, and where one may overflow.
+
+    ``normalises``: of an op that may keep intermediate results (:class:`boundnet.arithmetic.Arithmetic`).
+    """
     from boundnet.kernels.chains import chain_error
     from boundnet.kernels.threads import spread
 
     columns = centre.shape[-1]
     rows = (np.ascontiguousarray(centre).reshape(-1, columns), np.ascontiguousarray(radius).reshape(-1, columns))
     error, overflow = np.zeros(rows[0].shape), np.zeros(rows[0].shape, dtype=np.bool_)
-    rules = rules_of(arithmetic)
+    rules = rules_of(arithmetic, normalises)
     for chain in chains:
         kinds: Any = np.array([kind for kind, _ in chain.steps], dtype=np.int64)
         low, high, off = (np.zeros((len(kinds), columns)) for _ in range(3))
@@ -133,15 +140,19 @@ def chain_bound(arithmetic: Arithmetic, chains: Sequence[Chain], centre: Array, 
     return error.reshape(centre.shape), overflow.reshape(centre.shape)
 
 
-def rules_of(arithmetic: Arithmetic) -> Array:
+def rules_of(arithmetic: Arithmetic, normalises: bool) -> Array:
     """What the kernel needs of an Arithmetic.
 
     For the accumulator and then for storage: factors of one rounding, its absolute part and the largest number; between
-    them what flushing results and reading operands as zero may change, and whether storing rounds once more.
+    them what flushing results and reading operands as zero may change, and when storing rounds once more: never, after
+    every operation, or after the last.
     """
+    stores = NEVER if not arithmetic.widens else EACH
+    if normalises and arithmetic.inside is not arithmetic:
+        stores = LAST
     load = arithmetic.flush() if arithmetic.flushes_operands else 0.0
     accumulate, storage = (
         (arithmetic.unit(fmt), arithmetic.relative(fmt) * (1.0 + 2.0**-50), arithmetic.absolute(fmt), fmt.largest)
         for fmt in (arithmetic.accumulate, arithmetic.storage)
     )
-    return np.array([*accumulate, arithmetic.flush(), load, float(arithmetic.widens), *storage])
+    return np.array([*accumulate, arithmetic.flush(), load, float(stores), *storage])

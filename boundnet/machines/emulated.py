@@ -9,6 +9,7 @@ chosen by an adversary.  It exists to refute bounds, and shares no code with the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any, Literal
 
 import numpy as np
@@ -42,6 +43,7 @@ class EmulatedMachine:
         functions: Callable[[str, Array], tuple[Array, Array]] | None = None,
     ) -> None:  # fmt: skip
         self.arithmetic, self.rng, self.adversary, self.skip = arithmetic, rng, adversary, skip
+        self._weights = arithmetic.storage
         self._functions = functions or (lambda name, x: (VECTOR[name](x), np.zeros(np.shape(x))))
         flush = {"gradual": (0.0, 0.0), "ftz": (1.0, 0.0), "ftz+daz": (1.0, 1.0)}.get(arithmetic.subnormals)
         mixed = tuple(rng.choice([0.0, 0.5, 1.0], size=2))
@@ -49,19 +51,34 @@ class EmulatedMachine:
 
     # --- scalar protocol ------------------------------------------------------------------------------------------------
 
+    def normalised(self, form: Callable[..., Array], x: Array) -> Array:
+        """form(machine, x): intermediate results in the accumulator where the Arithmetic keeps them, the result stored."""
+        inside = self.arithmetic.inside
+        if inside is self.arithmetic:
+            return form(self, x)
+        machine = copy(self)
+        machine.arithmetic, machine._weights = inside, self.arithmetic.weights(normalises=True)
+        return self.store(form(machine, x))
+
     def constant(self, value: float) -> Array:
-        return self.parameter(np.float64(value))  # type: ignore[arg-type]
+        return self._held(np.float64(value), self.arithmetic.storage)  # type: ignore[arg-type]
 
     def parameter(self, value: Array) -> Array:
-        """A weight or literal in the storage format, or as it is where code keeps more digits."""
+        """A weight as it is stored, or as it is where code keeps more digits."""
+        return self._held(value, self._weights)
+
+    def _held(self, value: Array, storage: Format) -> Array:
         value = np.asarray(value, dtype=np.float64)
-        return self.cast(value) if self.rng.random() >= self.skip else value
+        return self._cast(value, storage) if self.rng.random() >= self.skip else value
 
     def cast(self, value: Array) -> Array:
         """``value`` stored: kept where it is representable, rounded once and perhaps flushed elsewhere."""
-        rounded = self._round(value, self.arithmetic.storage)
+        return self._cast(value, self.arithmetic.storage)
+
+    def _cast(self, value: Array, storage: Format) -> Array:
+        rounded = self._round(value, storage)
         tiny = self._chance(self._flush_results, value) & (np.abs(value) < self.arithmetic.accumulate.smallest_normal)
-        kept = self.arithmetic.storage.round(value) == value
+        kept = storage.round(value) == value
         return np.where(kept, value, np.where(tiny, 0.0, rounded))
 
     def add(self, a: Array, b: Array) -> Array:
@@ -136,7 +153,7 @@ class EmulatedMachine:
         """The sum over windows divided by ``cells``, or multiplied by the rounded reciprocal."""
         shape = (len(x), *linear.output_shape)
         total = add_up(self, self._addends([(a, None) for a, _ in linear.leaves(x)], shape), None, "none")
-        count = self.parameter(cells)
+        count = self._held(cells, self.arithmetic.storage)
         if self.rng.random() < 0.5:
             return np.where(cells == 1.0, self.store(total), self.div(total, count))
         reciprocal = self._finish(*errorfree.quotient(np.ones(cells.shape), self._load(count)))

@@ -8,12 +8,13 @@ sharper.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from boundnet.arithmetic import Arithmetic
 from boundnet.box import Box
+from boundnet.formats import Format
 from boundnet.machines.boxes import choose
 from boundnet.rounding import Array, Mask, up
 
@@ -36,10 +37,17 @@ _NO = np.False_
 
 
 class RunningMachine:
-    """Error bounds under an :class:`~boundnet.arithmetic.Arithmetic`.  Values are :class:`Tracked`."""
+    """Error bounds under an :class:`~boundnet.arithmetic.Arithmetic`.  Values are :class:`Tracked`.
 
-    def __init__(self, arithmetic: Arithmetic) -> None:
+    Args:
+        arithmetic: of every operation.
+        around: the model that weights and the result are stored by, where another one than ``arithmetic`` is.
+    """
+
+    def __init__(self, arithmetic: Arithmetic, around: Arithmetic | None = None) -> None:
         self.arithmetic = arithmetic
+        self.around = around
+        self._weights = arithmetic.storage if around is None else around.weights(normalises=True)
         # A perturbed x + 0, x * 1 or x / 1 is not x.
         self._exact_shortcuts = arithmetic.perturbation is None
 
@@ -47,11 +55,27 @@ class RunningMachine:
         """An input that ranges over ``box`` and is held exactly: its own error belongs to the op's linear part."""
         return Tracked(box, np.zeros(np.shape(box.lo)), _NO)  # type: ignore[arg-type]
 
+    @classmethod
+    def inside(cls, arithmetic: Arithmetic, normalises: bool = True) -> Self:
+        """The machine for an op, which may keep intermediate results if it ``normalises``."""
+        inside = arithmetic.inside if normalises else arithmetic
+        return cls(arithmetic) if inside is arithmetic else cls(inside, arithmetic)
+
     def constant(self, value: float) -> Tracked:
-        return self.parameter(np.float64(value))  # type: ignore[arg-type]
+        return self._held(np.float64(value), self.arithmetic.storage)  # type: ignore[arg-type]
 
     def parameter(self, value: Array) -> Tracked:
-        storage = self.arithmetic.storage
+        return self._held(value, self._weights)
+
+    def result(self, value: Tracked) -> Tracked:
+        """The op's result, stored where intermediate ones were not."""
+        if self.around is None:
+            return value
+        error = self.around.store(value.exact.magnitude, value.error)
+        reached = up(value.exact.magnitude + error, 1)
+        return Tracked(value.exact, error, value.overflow | self.around.overflows(reached, reached))
+
+    def _held(self, value: Array, storage: Format) -> Tracked:
         value = np.asarray(value, dtype=np.float64)
         rounding = self.arithmetic.one_rounding(np.abs(value), storage) + self.arithmetic.flush()
         error = np.where(storage.round(value) == value, 0.0, rounding)

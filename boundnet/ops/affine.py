@@ -41,13 +41,14 @@ class ElementwiseAffine(Parametric):
 
     def split(self, errors: MeanIndependent, *xs: Tensor) -> Split | None:
         (x,) = xs
-        own = errors.program(self.programs(), xs, self.parameters(), shared_apart=True)
-        return with_constants(own, self.constants(RunningMachine(errors.arithmetic)), x.centre, x.radius)
+        own = errors.program(self.programs(), xs, self.parameters(), self.normalises, shared_apart=True)
+        machine = RunningMachine.inside(errors.arithmetic, self.normalises)
+        return with_constants(own, self.constants(machine), x.centre, x.radius)
 
     def local(self, rounder: Rounder, *xs: Tensor) -> Local:
         (x,) = xs
         shape = x.centre.shape[1:]
-        error, overflow = rounder.program(self.programs(), xs, self.parameters())
+        error, overflow = rounder.program(self.programs(), xs, self.parameters(), self.normalises)
         slope = np.broadcast_to(self.slope(), shape)
         strip = up(self.slack() * x.radius, 2)
         strip = np.where(np.isnan(strip), np.inf, strip)
@@ -61,6 +62,8 @@ class ElementwiseAffine(Parametric):
 @dataclass(frozen=True, eq=False)
 class BatchNorm(ElementwiseAffine):
     """y = gamma (x - mean) / sqrt(variance + epsilon) + beta over the last axis; all (c,), gamma and beta may be None."""
+
+    normalises = True
 
     mean: Array
     variance: Array

@@ -97,6 +97,8 @@ class Op(ABC):
 
     arity: ClassVar[int | None] = 1
     """Number of inputs, None where any number from two on will do."""
+    normalises: ClassVar[bool] = False
+    """Whether machines may keep its intermediate results (``normalisation`` of :class:`boundnet.arithmetic.Arithmetic`)."""
 
     def __getstate__(self) -> dict[str, Any]:
         """What goes to other processes: maps made on demand (``_maps``) are made there again."""

@@ -46,11 +46,14 @@ class Parametric(Op):
         return self.forms()[0](machine, *xs)
 
     def split(self, errors: MeanIndependent, *xs: Tensor) -> Split | None:
-        return errors.program(self.programs(), xs, self.parameters())
+        return errors.program(self.programs(), xs, self.parameters(), self.normalises)
 
     def forms(self) -> tuple[Callable[..., Any], ...]:
         def form(program: Program) -> Callable[..., Any]:
-            return lambda machine, x: program(machine, x, *map(machine.parameter, self.parameters()))
+            def run(machine: Any, x: Any) -> Any:
+                return program(machine, x, *map(machine.parameter, self.parameters()))
+
+            return (lambda machine, x: machine.normalised(run, x)) if self.normalises else run
 
         return tuple(map(form, self.programs()))
 

@@ -32,6 +32,8 @@ FLOATS = FloatMachine()
 class _Normalisation(Op):
     """Base: normalises over the last ``axes`` axes; gamma and beta broadcast against x, None for 1 and 0."""
 
+    normalises = True
+
     gamma: Array | None = None
     beta: Array | None = None
     epsilon: float = 1e-3
@@ -77,11 +79,14 @@ class _Normalisation(Op):
         return y
 
     def evaluate(self, machine: Any, *xs: Any) -> Any:
-        return next(self._forms_on(machine, partial(_mean_on, machine)))(*xs)
+        return self.forms()[0](machine, *xs)
 
     def forms(self) -> tuple[Callable[..., Any], ...]:
         def numbered(i: int) -> Callable[..., Any]:
-            return lambda machine, x: list(self._forms_on(machine, partial(_mean_on, machine)))[i](x)
+            def run(machine: Any, x: Any) -> Any:
+                return list(self._forms_on(machine, partial(_mean_on, machine)))[i](x)
+
+            return (lambda machine, x: machine.normalised(run, x)) if self.normalises else run
 
         count = sum(1 for _ in self._forms_on(FLOATS, _mean_of_floats))
         return tuple(numbered(i) for i in range(count))
@@ -118,12 +123,14 @@ class _Normalisation(Op):
         gamma, beta = self._weights(shape[1:])
         centre, radius, nonzero = (self._grouped(v) for v in (x.centre, x.radius, x.nonzero))
         at = moments(centre, normal.centred, normal.averaged)
-        error, overflow = rounding(OWN, normal, Box.exactly(centre), nonzero, at, gamma, beta)
+        kept = self.normalises
+        error, overflow = rounding(OWN, normal, Box.exactly(centre), nonzero, at, gamma, beta, kept)
         overflow = np.zeros(overflow.shape, dtype=np.bool_)
         moved = reach(at, radius, normal.centred, normal.averaged)
         if rounder.arithmetic is not None:
             near = widened(at, moved, radius, normal.centred)
-            machine, overflow = rounding(rounder.arithmetic, normal, Box.around(centre, radius), nonzero, near, gamma, beta)
+            box = Box.around(centre, radius)
+            machine, overflow = rounding(rounder.arithmetic, normal, box, nonzero, near, gamma, beta, kept)
             error = up(error + machine, 1)
         linear, strip, cap = self._linear(at, moved, radius, gamma, shape[1:])
         zero = np.zeros(shape, dtype=np.bool_)
@@ -256,7 +263,12 @@ class RMSNorm(_Normalisation):
 
 @dataclass(frozen=True, eq=False)
 class UnitNorm(_Normalisation):
-    """y = gamma x / max(sqrt(sum x**2), floor) + beta over the last ``axes`` axes."""
+    """y = gamma x / max(sqrt(sum x**2), floor) + beta over the last ``axes`` axes.
+
+    Keras computes it in the tensors' format.
+    """
+
+    normalises = False
 
     epsilon: float = 0.0
     floor: float = 1e-12

@@ -43,12 +43,15 @@ class Parts:
 
 
 class SplitMachine:
-    """Splits under an Arithmetic whose roundings have mean zero."""
+    """Splits under an Arithmetic whose roundings have mean zero.
 
-    def __init__(self, arithmetic: Arithmetic, shared_apart: bool = False) -> None:
-        self.arithmetic = arithmetic
+    ``normalises``: the op may keep intermediate results (:class:`boundnet.arithmetic.Arithmetic`).
+    """
+
+    def __init__(self, arithmetic: Arithmetic, normalises: bool = False, shared_apart: bool = False) -> None:
+        self._worst = RunningMachine.inside(arithmetic, normalises)
+        self.arithmetic = self._worst.arithmetic
         self._shared_apart = shared_apart
-        self._worst = RunningMachine(arithmetic)
         lost = [f.smallest_normal for f in (arithmetic.accumulate, arithmetic.storage) if not (f.subnormals or f.is_fixed)]
         # Flushing is no rounding of mean zero: of the result and of both operands.
         self._tiny = 3.0 * arithmetic.flush() + sum(lost)
@@ -66,6 +69,18 @@ class SplitMachine:
         """What weights and literals give: its error is counted here, or by whoever runs the program."""
         none = np.zeros(np.shape(tracked.error))
         return Parts(tracked, none if self._shared_apart else tracked.error, none, True)
+
+    def result(self, value: Parts) -> Parts:
+        """The op's result, stored where intermediate ones were not."""
+        around = self._worst.around
+        if around is None:
+            return value
+        tracked = self._worst.result(value.tracked)
+        if value.shared:
+            return self._shared(tracked)
+        lost = 0.0 if around.storage.subnormals or around.storage.is_fixed else around.storage.smallest_normal
+        deviation = root_sum(value.deviation, around.half_range(tracked.magnitude, around.storage))
+        return _parts(tracked, up(value.biased + lost, 1), deviation)
 
     def add(self, a: Parts, b: Parts) -> Parts:
         tracked = self._worst.add(a.tracked, b.tracked)

@@ -85,7 +85,7 @@ class MeanIndependent:
 
     def program(
         self, programs: Sequence[Callable[..., Any]], xs: Sequence[Known], parameters: Sequence[Array] = (),
-        shared_apart: bool = False,
+        normalises: bool = False, shared_apart: bool = False,
     ) -> Split:  # fmt: skip
         """An elementwise op, the largest over its evaluation forms (:meth:`boundnet.rounder.Rounder.program`).
 
@@ -101,9 +101,9 @@ class MeanIndependent:
             error = programs[0](own, *thin, *map(own.parameter, weights)).error
             biased, deviation = np.zeros(()), np.zeros(())
             for program in programs:
-                machine = SplitMachine(self.arithmetic, shared_apart)
+                machine = SplitMachine(self.arithmetic, normalises, shared_apart)
                 wide = [machine.variable(Box.around(*pair)) for pair in zip(known[::2], known[1::2], strict=True)]
-                found = program(machine, *wide, *map(machine.parameter, weights))
+                found = machine.result(program(machine, *wide, *map(machine.parameter, weights)))
                 biased, deviation = np.maximum(biased, found.biased), np.maximum(deviation, found.deviation)
             size = np.broadcast_shapes(*(np.shape(p) for p in parts))
             return np.broadcast_to(up(biased + error, 1), size), np.broadcast_to(deviation, size)

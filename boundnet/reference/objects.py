@@ -52,6 +52,9 @@ class ObjectMachine:
         """Elementary function ``name`` of one number."""
         raise NotImplementedError
 
+    def normalised(self, form: Callable[..., Any], x: Objects) -> Any:
+        return form(self, x)
+
     def parameter(self, value: Array) -> Objects:
         return mapped(lambda v: self.number(float(v)), np.asarray(value, dtype=np.float64))
 

@@ -103,14 +103,21 @@ def cast_error(analysis: Analysis) -> float:
     return max((float(np.max(np.abs(output.representation_error), initial=0.0)) for output in outputs), default=0.0)
 
 
+def rules_text(rules: Mapping[str, object]) -> str:
+    """The fields of an execution model, those that say something."""
+    fields = ["storage", "accumulate", "order", "fma", "rounding", "subnormals", "bias"]
+    if rules["accumulate"] != rules["storage"] and "normalisation" in rules:
+        fields.append("normalisation")
+    return ", ".join(f"{field} {rules[field]}" for field in fields)
+
+
 def facts(analysis: Analysis) -> Mapping[str, str]:
     """What was analysed, under which rules."""
     model, rules, chance = analysis.model, analysis.arithmetic, analysis.failure_probability
-    fields = ("storage", "accumulate", "order", "fma", "rounding", "subnormals", "bias")
     found = {
         "model": f"{model.path or model.name} ({model.parameters:,} parameters)",
         "sha256": model.sha256 or "",
-        "arithmetic": f"{rules['name']} ({', '.join(f'{field} {rules[field]}' for field in fields)})",
+        "arithmetic": f"{rules['name']} ({rules_text(rules)})",
         "guarantee": analysis.guarantee + (f", fails with probability at most {bound_text(chance)}" if chance else ""),
         "domain": f"{analysis.domain.used} (asked for: {analysis.domain.requested}): {analysis.domain.reason}",
     }

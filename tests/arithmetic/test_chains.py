@@ -17,6 +17,7 @@ from boundnet.box import Box
 from boundnet.kernels import chains as kernels
 from boundnet.machines import chains
 from boundnet.machines.chains import chain_bound, chains_of
+from boundnet.machines.running import RunningMachine
 from boundnet.ops.base import Tensor
 from boundnet.rounder import Rounder, _run
 from boundnet.rounding import ufp
@@ -56,15 +57,18 @@ def values(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("name", OPS)
 @pytest.mark.parametrize("rules", RULES)
-def test_agrees_with_the_running_machine(name: str, rules: str) -> None:
+@pytest.mark.parametrize("normalises", [False, True])
+def test_agrees_with_the_running_machine(name: str, rules: str, normalises: bool) -> None:
     """Never below it by more than what outward rounding moves; above it only where a power of two is crossed."""
     op, arithmetic = OPS[name], boundnet.build(**RULES[rules])
     x, radius = values(np.random.default_rng(8))
-    found = chains_of(arithmetic, op.programs(), x.shape, op.parameters())
+    found = chains_of(arithmetic, op.programs(), x.shape, op.parameters(), normalises)
     assert found is not None
     with np.errstate(all="ignore"):
-        error, overflow = chain_bound(arithmetic, found, x, radius)
-        expected, may = _run(arithmetic, op.programs(), [Box.around(x, radius)], op.parameters())
+        error, overflow = chain_bound(arithmetic, found, x, radius, normalises)
+        machine = RunningMachine.inside(arithmetic, normalises)
+        assert (machine.around is not None) == (normalises and arithmetic.widens)
+        expected, may = _run(machine, op.programs(), [Box.around(x, radius)], op.parameters())
     finite = np.isfinite(expected)
     assert np.array_equal(np.isfinite(error), finite)
     assert np.all(overflow >= may)

@@ -192,7 +192,7 @@ MUTANTS: dict[str, Mutant] = {
         one(ops.Dense(WIDE), [WIDE[::-1, 0]], PLAIN),
     ),
     "float64 error of a program": Mutant(
-        Rounder.program, "error, _ = _run(OWN, programs[:1], thin, weights)", "error = 0 * _run(OWN, programs[:1], thin, weights)[0]",
+        Rounder.program, "error, _ = _run(RunningMachine(OWN), programs[:1], thin, weights)", "error = 0 * _run(RunningMachine(OWN), programs[:1], thin, weights)[0]",
         one(TANH, [[0.3, 0.7, 1.1]], PLAIN),
     ),
     "division of a mean": Mutant(
@@ -213,7 +213,7 @@ MUTANTS: dict[str, Mutant] = {
         Arithmetic.ulp, "max(k, 1.0)", "k", one(TANH, [np.linspace(-3.0, 3.0, 100)], replace(DIRECTED, functions=CORRECT))
     ),
     "rounded literal": Mutant(
-        RunningMachine.parameter, "rounding = self", "rounding = 0 * self", many(ops.ScaleShift(np.array(1.06), None), (4,), PLAIN)
+        RunningMachine._held, "rounding = self", "rounding = 0 * self", many(ops.ScaleShift(np.array(1.06), None), (4,), PLAIN)
     ),
     "DAZ in a program": Mutant(
         RunningMachine._load, "up(a.error + least, 1)", "a.error", one(ops.Multiply(), [[LEAST / 2], [8.0]], DAZ)

@@ -8,7 +8,7 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boundnet.norms import norm2, root_sum
@@ -19,6 +19,7 @@ from boundnet.sketches.gaussian import chi_square_share
 numbers = st.floats(-1e150, 1e150) | st.floats(-1e-150, 1e-150) | st.just(0.0)
 
 
+@settings(deadline=None)
 @given(st.lists(numbers, min_size=1, max_size=20))
 def test_norm_is_no_less_than_exact(values: list[float]) -> None:
     exact = sum(Fraction(v) ** 2 for v in values)

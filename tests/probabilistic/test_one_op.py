@@ -38,8 +38,8 @@ def dense(name: str, n: int = 60, bias: str = "last", order: str = "any") -> Cas
     return single(op, (n,)), [values(rules, 1, n)], rules
 
 
-def one(op: Callable[[Arithmetic], ops.Op], name: str, *shapes: tuple[int, ...]) -> Case:
-    rules = stochastic(name)
+def one(op: Callable[[Arithmetic], ops.Op], name: str, *shapes: tuple[int, ...], **changes: str) -> Case:
+    rules = stochastic(name, **changes)
     return single(op(rules), *shapes), [values(rules, 1, *shape) for shape in shapes], rules
 
 
@@ -62,7 +62,8 @@ CASES: dict[str, Case] = {
     "stored mean": one(lambda r: ops.AveragePool((2, 2), (1, 1)), "bfloat16", (5, 5, 3)),
     "sum": one(lambda r: ops.Total(0), "pure-bfloat16", (30,)),
     "batch norm": one(norm, "pure-bfloat16", (4, 4, 2)),
-    "stored batch norm": one(norm, "bfloat16", (4, 4, 2)),
+    "kept batch norm": one(norm, "bfloat16", (4, 4, 2)),
+    "stored batch norm": one(norm, "bfloat16", (4, 4, 2), normalisation="stored"),
     "scale": one(lambda r: ops.ScaleShift(values(r, 6), values(r, 6)), "pure-bfloat16", (6,)),
     "add": one(lambda r: ops.Add(), "pure-bfloat16", (9,), (9,)),
     "multiply": one(lambda r: ops.Multiply(), "bfloat16", (9,), (9,)),
@@ -111,6 +112,7 @@ MUTANTS = [
     (machine.SplitMachine._rounded, "up(deviation, 4), rules.half_range(reached, rules.accumulate)", "up(deviation, 4)",
      "add", 2.0),
     (machine.SplitMachine._rounded, "if rules.widens:", "if False:", "multiply", 2.0),
+    (machine.SplitMachine.result, "root_sum(value.deviation, around", "root_sum(0.0 * value.deviation, 0.0 * around", "kept batch norm", 2.0),
     (machine.SplitMachine.function, "half_range(tracked.magnitude, self.arithmetic.storage)", "half_range(0.0 * tracked.magnitude, self.arithmetic.storage)", "tanh", 2.0),
     (affine_constants.with_constants, "if np.any(gain):", "if False:", "steep batch norm", 2.0),
     (roundings.MeanIndependent._known, "known_order(terms, rules, away), last", "0.0 * away, last", "sequential", 2.0),
@@ -130,7 +132,7 @@ def test_no_term_is_idle(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def steep() -> Case:
     """Two channels with equal sums, each with the error of its own scale in all of its elements."""
-    rules = stochastic("bfloat16")
+    rules = stochastic("bfloat16", normalisation="stored")
     variance = np.array([0.703125, 1.21875])
     gamma = rules.storage.round(1.5 * np.sqrt(variance / variance[0]))
     graph = single(ops.BatchNorm(np.zeros(2), variance, gamma), (60, 2))

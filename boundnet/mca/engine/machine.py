@@ -7,7 +7,8 @@ Elementary functions are the C library's in binary64, rounded once more; no nois
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boundnet.arithmetic import Arithmetic
+from boundnet.formats import Format
 from boundnet.machines import errorfree
 from boundnet.maps import LinearMap
 from boundnet.mca.engine import kernels
@@ -33,6 +35,12 @@ class _Weight(np.ndarray[Any, np.dtype[np.float64]]):
     alone: bool = False
 
 
+def _alone(value: Array) -> _Weight:
+    weight = value.view(_Weight)
+    weight.alone = True
+    return weight
+
+
 class EngineMachine:
     """Executes programs for the lanes (run, input) it was made for.
 
@@ -44,7 +52,7 @@ class EngineMachine:
 
     def __init__(self, arithmetic: Arithmetic, lanes: npt.NDArray[np.uint64], seed: int) -> None:
         self.arithmetic, self.lanes = arithmetic, np.ascontiguousarray(lanes)
-        self._key = key_of(seed)
+        self._key, self._weights = key_of(seed), arithmetic.storage
         flush = arithmetic.subnormals != "gradual"
         self._accumulate, self._storage = spec(arithmetic.accumulate, flush), spec(arithmetic.storage, flush)
         self._daz = arithmetic.accumulate.smallest_normal if arithmetic.subnormals == "ftz+daz" else 0.0
@@ -68,19 +76,31 @@ class EngineMachine:
 
     # --- scalar protocol ------------------------------------------------------------------------------------------------
 
+    def normalised(self, form: Callable[..., Array], x: Array) -> Array:
+        """form(machine, x): intermediate results in the accumulator where the Arithmetic keeps them, the result stored."""
+        inside = self.arithmetic.inside
+        if inside is self.arithmetic:
+            return form(self, x)
+        machine = copy(self)
+        machine.arithmetic, machine._weights = inside, self.arithmetic.weights(normalises=True)
+        y = form(machine, x)
+        self._step = machine._step
+        return self.store(y)
+
     def constant(self, value: float) -> Array:
         return self.cast(np.asarray(value, dtype=np.float64))[()]
 
     def parameter(self, value: Array) -> Array:
         """A stored weight, without lanes; operations on it are done anew in every lane."""
-        stored = self.cast(value).view(_Weight)
-        stored.alone = True
-        return stored
+        return _alone(self._cast(value, self._weights))
 
     def cast(self, value: Array) -> Array:
         """An exact number stored: rounded once to nearest (toward zero where the machine does), perhaps flushed."""
+        return self._cast(value, self.arithmetic.storage)
+
+    def _cast(self, value: Array, storage: Format) -> Array:
         rules = self.arithmetic
-        rounded = rules.storage.round(value, "toward_zero" if rules.rounding == "toward_zero" else "nearest")
+        rounded = storage.round(value, "toward_zero" if rules.rounding == "toward_zero" else "nearest")
         kept = rounded == value
         tiny = (np.abs(value) < rules.accumulate.smallest_normal) & (rules.subnormals != "gradual") & ~kept
         return self._read(np.where(tiny, 0.0, rounded))
@@ -153,7 +173,7 @@ class EngineMachine:
 
     def mean(self, linear: LinearMap, x: Array, cells: Array) -> Array:
         """The sum over windows divided by ``cells``, stored."""
-        return self.div(self._sum(linear, x, None, 0, products=False), self.parameter(cells))
+        return self.div(self._sum(linear, x, None, 0, products=False), _alone(self.cast(cells)))
 
     def _take(self, total: Array, part: tuple[Array, Array]) -> Array:
         """total + a * b."""

@@ -44,6 +44,7 @@ def labels(results: Sequence[Analysis]) -> list[str]:
         lambda a: f"fma {a.arithmetic['fma']}",
         lambda a: f"subnormals {a.arithmetic['subnormals']}",
         lambda a: f"bias {a.arithmetic['bias']}",
+        lambda a: f"normalisation {a.arithmetic.get('normalisation', 'stored')}",
         lambda a: a.guarantee,
         lambda a: f"domain {a.domain.used}",
         lambda a: a.inputs.source,

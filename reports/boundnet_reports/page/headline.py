@@ -16,7 +16,7 @@ from boundnet.verdict import certain_digits
 from boundnet_reports.boxes import box_facts
 from boundnet_reports.page.decisions import ratio
 from boundnet_reports.page.layer_words import has_shares, share
-from boundnet_reports.rows import cast_error, word
+from boundnet_reports.rows import cast_error, rules_text, word
 
 _MEANING = {
     "deterministic": "a theorem: it holds for every execution that conforms to the arithmetic below",
@@ -126,14 +126,13 @@ def _closest(analysis: Analysis) -> str:
 def facts(analysis: Analysis) -> Mapping[str, str]:
     """What was analysed, under which rules, and the figures that need no tile."""
     model, rules, inputs, summary = analysis.model, analysis.arithmetic, analysis.inputs, analysis.summary
-    fields = ("storage", "accumulate", "order", "fma", "rounding", "subnormals", "bias")
     where = f"{inputs.count} from {inputs.source}" + (" (boxes of inputs)" if inputs.box else "")
     where = inputs.source if inputs.synthetic or (inputs.box and inputs.count == 1) else where
     found = {
         "model": f"{model.name}, {model.parameters:,} parameters, {count_text(len(analysis.layers), 'layer')}",
         "inputs": where + "".join(f"; {note}" for note in inputs.notes),
         **box_facts(analysis),
-        "arithmetic": f"{rules['name']}: " + ", ".join(f"{field} {rules[field]}" for field in fields),
+        "arithmetic": f"{rules['name']}: {rules_text(rules)}",
     }
     if analysis.samples:
         found["outputs"] = f"median over the samples of the largest bound: {bound_text(summary.median_absolute_bound)}"
