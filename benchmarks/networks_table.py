@@ -32,6 +32,7 @@ from benchmarks.cases import Case, find_cases
 from benchmarks.document import replace_section
 from benchmarks.keras_runs import RUNS
 from benchmarks.measure import ARITHMETICS
+from benchmarks.store import read_rows, write_text
 from boundnet.figures import bound_text
 
 KERAS_CONFORMS = "binary32, any order"
@@ -181,16 +182,14 @@ def main() -> None:
     unknown = [name for name in chosen.names if name not in cases]
     if unknown:
         parser.error(f"{unknown[0]!r} isn't in {chosen.nets}: build it with python -m benchmarks.networks {unknown[0]}")
-    known: dict[str, Row] = {}
-    if chosen.json is not None and chosen.json.exists():
-        known = {_key(row): row for row in json.loads(chosen.json.read_text(encoding="utf-8"))["networks"]}
+    known = {_key(row): row for row in read_rows(chosen.json, "networks")}
     outside = 0
     for name in chosen.names or list(cases):
         for row in rows_of(cases[name], chosen.nets, chosen.arithmetic, chosen.images, chosen.timeout):
             known[_key(row)] = row
             outside += row.get("outside", 0) if row["arithmetic"] == KERAS_CONFORMS else 0
         if chosen.json is not None:
-            _write(chosen.json, json.dumps({"cores": os.cpu_count(), "networks": list(known.values())}, indent=1) + "\n")
+            write_text(chosen.json, json.dumps({"cores": os.cpu_count(), "networks": list(known.values())}, indent=1) + "\n")
     order = list(cases)
     kinds = list(ARITHMETICS)
     rows = sorted(
@@ -202,7 +201,7 @@ def main() -> None:
     )
     if chosen.markdown is not None:
         document = chosen.markdown.read_text(encoding="utf-8") if chosen.markdown.exists() else "# Benchmarks\n"
-        _write(chosen.markdown, replace_section(document, TITLE, markdown(rows)))
+        write_text(chosen.markdown, replace_section(document, TITLE, markdown(rows)))
     print(markdown(rows))
     if outside:
         raise SystemExit(f"{outside} results of Keras lie outside their bounds")
@@ -210,12 +209,6 @@ def main() -> None:
 
 def _key(row: Row) -> str:
     return f"{row['network']}, {row['arithmetic']}"
-
-
-def _write(path: Path, text: str) -> None:
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ MOST_ROWS = 2048
 """Outputs with more elements are bounded by the forward pass alone."""
 ROW_WORK = 1e11
 """Multiply-adds of adjoint rows for a node's elements and pairs from which probes serve instead, where there are any."""
+PROBED = 1e9
+"""Multiply-adds of all rows from which one row first tells whether the others are worth it."""
 RIVALS = 6
 """Rivals of the predicted class that get rows of their own then: those the probes leave closest."""
 _ROW_VALUES = 1 << 24
@@ -90,19 +92,25 @@ class Rows:
         pairs: (N, K, K), lower bound of D_j - D_k at [j, k] (so -pairs[k, j] is the upper one), or None where not needed.
         source: adjoint rows for attribution; None where the forward radius served.
         typical: (N,) the row of ``source`` whose parts are shown for each sample.
+        vague: nothing can be told from rounding errors: elements are bounded by their radii.
     """
 
     each: Array
     pairs: Array | None
     source: Adjoint | None
     typical: npt.NDArray[np.int64] | None = None
+    vague: bool = False
 
 
-def bound_rows(trace: Trace, node: str, pairs: bool, best: Array | None = None, sharpen: bool = True) -> Rows:
+def bound_rows(
+    trace: Trace, node: str, pairs: bool, best: Array | None = None, sharpen: bool = True, vague: bool = False
+) -> Rows:
     """Bound every element of ``node`` and, if asked, all differences.
 
     Args:
         best: (N,) class index; with more than ``ALL_PAIRS`` classes only differences with it get rows of their own.
+        sharpen: whether rows may be spent where probes or radii do.
+        vague: known to say nothing whatever rows there are, as about another run of the same network.
     """
     radius = trace.tensors[node].radius
     n = len(radius)
@@ -112,8 +120,16 @@ def bound_rows(trace: Trace, node: str, pairs: bool, best: Array | None = None, 
     sketch = trace.sketches.get(node)
     if sketch is not None and (k + k * k / 2.0 if k <= ALL_PAIRS else 2.0 * k) * cost_of(trace.graph) > ROW_WORK:
         return _sketched_rows(trace, node, flat, sketch, pairs, best, sharpen)
-    if trace.lost is not None and n == 1 and k * cost_of(trace.graph) > ROW_WORK:
-        return _drowned_rows(trace, node, flat, pairs, best, sharpen)
+    if vague:
+        return Rows(flat, _triangle(flat) if pairs else None, None, vague=True)
+    work = k * cost_of(trace.graph)
+    if sketch is None and n == 1 and k > ALL_PAIRS and work > PROBED:
+        drowned = trace.lost is not None and work > ROW_WORK
+        if drowned and not sharpen:
+            return Rows(flat, _triangle(flat) if pairs else None, None)
+        first_row = _one_row(trace, node, flat, pairs, best)
+        if drowned or first_row.vague:
+            return first_row
     if k > MOST_ROWS:
         return Rows(flat, _triangle(flat) if pairs else None, None)
     eye = np.broadcast_to(np.eye(k)[:, None, :], (k, n, k))
@@ -171,18 +187,17 @@ def _sketched_rows(
     return Rows(each, _through(_triangle(each), low[None], high[None], chosen), source, typical)
 
 
-def _drowned_rows(trace: Trace, node: str, radius: Array, pairs: bool, best: Array | None, sharpen: bool) -> Rows:
-    """Radii as they are, where errors have outgrown the values, and one row that tells where they come from."""
+def _one_row(trace: Trace, node: str, radius: Array, pairs: bool, best: Array | None) -> Rows:
+    """Radii as they are, and one row that tells where errors come from and whether others could say anything."""
     each = radius.copy()
-    table = _triangle(each) if pairs else None
-    if not sharpen:
-        return Rows(each, table, None)
+    largest = np.abs(trace.tensors[node].centre).max()
     chosen = int(np.argmax(each[0])) if best is None else int(best[0])
     row = np.zeros((1, 1, each.shape[1]))
     row[0, 0, chosen] = 1.0
     source = _in_chunks(trace, node, row, trace.tensors[node].radius.shape[1:])
     each[0, chosen] = min(each[0, chosen], source.bound[0, 0])
-    return Rows(each, table, source, np.zeros(1, np.int64))
+    vague = largest > 0.0 and not each[0, chosen] <= largest
+    return Rows(each, _triangle(each) if pairs else None, source, np.zeros(1, np.int64), vague)
 
 
 def _through(table: Array, low: Array, high: Array, best: int | Array) -> Array:

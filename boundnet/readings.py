@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from boundnet.adjoint import curvature_share
 from boundnet.decisions import decide
-from boundnet.heads import Head, bound_rows, softmax_bound
+from boundnet.heads import Head, Rows, bound_rows, softmax_bound
 from boundnet.layers import LayerTable
 from boundnet.results import LogitBound, OutputBound, Sample
 from boundnet.rounding import Array, up
@@ -34,10 +34,7 @@ def results_of(
         need_pairs = head.softmax or head.rule == "argmax"
         flat = runs.exact.tensors[node].centre.reshape(count, -1)
         best = np.argmax(flat, axis=1)
-        rows = tuple(
-            bound_rows(trace, node, need_pairs, best, sharpen=trace is runs.machine) for trace in (runs.machine, runs.exact)
-        )
-        ours, theirs = rows
+        rows = ours, theirs = _both(runs, node, need_pairs, best)
         if head.softmax:
             bound = softmax_bound(runs.machine, runs.exact, head, (ours, theirs), rules)
             radii = [t.tensors[head.output].radius.reshape(count, -1) for t in (runs.machine, runs.exact)]
@@ -46,9 +43,7 @@ def results_of(
             moved = up(bound + _together(centre, cast, np.zeros(radii[1].shape), radii[1]), 1)
             rounding = np.minimum(radii[0], np.where(np.isnan(moved), np.inf, moved))
         else:
-            final = (
-                rows if node == head.output else tuple(bound_rows(t, head.output, False) for t in (runs.machine, runs.exact))
-            )
+            final = rows if node == head.output else _both(runs, head.output, False, None)
             rounding = final[0].each
             bound = _together(centre, cast, final[0].each, final[1].each)
         if ours.source is not None and ours.typical is not None and index == 0:
@@ -70,6 +65,12 @@ def results_of(
                 logits[n] = LogitBound(flat[n].reshape(shape), total[n].reshape(shape)) if node != head.output else None
     samples = [Sample(int(i), tuple(outputs[n]), logits[n], decisions[n]) for n, i in enumerate(indices)]
     return samples, curved
+
+
+def _both(runs: Runs, node: str, pairs: bool, best: Array | None) -> tuple[Rows, Rows]:
+    """Rows of the machine's run and of the exact network's, which need not be sharp where the machine's say nothing."""
+    ours = bound_rows(runs.machine, node, pairs, best)
+    return ours, bound_rows(runs.exact, node, pairs, best, sharpen=False, vague=ours.vague)
 
 
 def _together(centre: Array, cast: Array, ours: Array, theirs: Array) -> Array:

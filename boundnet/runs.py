@@ -19,7 +19,7 @@ from boundnet.rounder import Rounder
 from boundnet.rounding import Array
 from boundnet.sketches.claim import Claim, seed_of
 from boundnet.sketches.prove import Note, prove
-from boundnet.sketches.settings import Settings, settings_for, smaller
+from boundnet.sketches.settings import Settings, cost_of, settings_for, smaller
 
 AUTO_LIMIT = 1 << 26
 """Largest table of affine coefficients that ``auto`` tries, in float64 values."""
@@ -29,6 +29,8 @@ DEEP = 1 << 21
 """Values in all tensors together from which ``auto`` goes to sketches at once."""
 SHRINK = 2.0**-10
 """Share of a machine's radii, in binary32 or narrower, that the float64 centre's own error is promised to keep to."""
+LARGE = 1e8
+"""Multiply-adds from which a wide format's exact network has no run of its own, where the machine's radii hold for it."""
 ROW_WORK = 6e11
 """Multiply-adds that a run may spend on adjoint rows for open decisions, times the effort asked for."""
 EXACT_WORK = 2e10
@@ -156,6 +158,9 @@ class Runner:
         same = self.cast_graph is self.graph and all(map(np.array_equal, cast, inputs))
         # The exact network is a conforming run in which nothing is rounded: where its centre is the machine's, the
         # machine's radii hold for it.  About another centre they are promises like any others.
+        if same and self.arithmetic.storage.precision > 24 and cost_of(self.graph) >= LARGE:
+            # Its own bound would be a third of the sum at best, for as much work again.
+            return Runs(machine.trace, machine.trace)
         radii = {name: t.radius for name, t in machine.trace.tensors.items()}
         seed = seed_of(self._seed, index, run + 1)
         within, shrink = radii if same else None, None

@@ -9,6 +9,7 @@ import boundnet
 from boundnet import ops
 from boundnet.functions import make
 from boundnet.graph import LayerGraph
+from boundnet.heads import bound_rows
 from boundnet.runs import Runner
 from boundnet.sketches.claim import Claim
 from boundnet.testing import check_graph
@@ -64,6 +65,35 @@ def test_small_networks_are_followed_to_the_end() -> None:
     claim = Claim()
     assert Runner(graph, boundnet.build("fp8_e5m2"), "sketch", 1, 1).sketch([x], set(graph.outputs), claim, 0) is not None
     assert claim.lost == ()
+
+
+def wide(seed: int) -> tuple[LayerGraph, np.ndarray]:
+    """The same with more outputs than get rows for all pairs."""
+    graph, x = deep(seed)
+    kernel = np.random.default_rng(seed).normal(size=(12, 40)).astype(np.float32).astype(np.float64)
+    graph.set_outputs([graph.add("logits", ops.Dense(kernel, None), graph.outputs)])
+    return graph, x
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_row_tells_whether_others_are_worth_it(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In binary64 all rows are spent; where the first says nothing, radii serve, in both runs, and hold."""
+    graph, x = wide(seed)
+    monkeypatch.setattr("boundnet.heads.PROBED", np.inf)
+    every = {name: Runner(graph, boundnet.build(name), "interval").intervals([x]) for name in ("binary64", "fp8_e5m2")}
+    plain = {name: bound_rows(runs.machine, "logits", True, np.array([3])) for name, runs in every.items()}
+    monkeypatch.setattr("boundnet.heads.PROBED", 0.0)
+    fine, vague = (bound_rows(runs.machine, "logits", True, np.array([3])) for runs in every.values())
+    assert not fine.vague
+    np.testing.assert_array_equal(fine.each, plain["binary64"].each)
+    assert vague.vague
+    assert vague.source is not None
+    assert len(vague.source.bound) == 1
+    assert (
+        vague.each[0, 3] == plain["fp8_e5m2"].each[0, 3] > np.abs(every["fp8_e5m2"].machine.tensors["logits"].centre).max()
+    )
+    assert np.all(vague.each >= plain["fp8_e5m2"].each)
+    check_graph(graph, [x], boundnet.build("fp8_e5m2"), domains=("interval",))
 
 
 def test_radii_that_hold_need_no_promises(monkeypatch: pytest.MonkeyPatch) -> None:
