@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sketch_networks import BINARY32, ENOUGH, FEW, random_network, screened
 
+import boundnet
 from boundnet import heads
 from boundnet.domains import AffineDomain
 from boundnet.domains.sketch import SCREENING, Effort
@@ -145,6 +146,25 @@ def test_a_runner_counts_both_runs() -> None:
     assert claim.checks >= 8 * sum(len(s.shift) for s in runs.machine.sketches.values())
     assert 0.0 < claim.probability <= CLAIM
     assert len(set(claim.seeds)) == 2
+
+
+@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("order", ["any", "sequential"])
+def test_the_exact_network_is_inside_a_wide_machines_radii(number: int, order: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In binary64 it has no run of its own where that is dear; it must lie within what the machine's run claims."""
+    monkeypatch.setattr("boundnet.runs.LARGE", 0.0)
+    graph, x = random_network(number)
+    runs = Runner(graph, boundnet.build("binary64", order=order), "sketch", 3, 1).sketch([x], graph.outputs, Claim(), 0)
+    assert runs is not None
+    assert runs.exact is runs.machine
+    arb = ArbMachine(400)
+    exact = evaluate(graph, [x], arb)
+    for name, tensor in runs.exact.tensors.items():
+        assert not np.any(exceeds(exact[name] - arb.parameter(tensor.centre), tensor.radius)), name
+    # A narrower format's exact network has radii of its own, as small as 2**-10 of the machine's.
+    narrow = Runner(graph, BINARY32, "sketch", 3, 1).sketch([x], graph.outputs, Claim(), 0)
+    assert narrow is not None
+    assert narrow.exact is not narrow.machine
 
 
 @pytest.mark.parametrize("number", [0, 1, *range(3, 12)])
