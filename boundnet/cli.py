@@ -10,19 +10,7 @@ from typing import Annotated
 import typer
 
 from boundnet.commands.box_option import TakesBoxes
-from boundnet.commands.choices import (
-    Bias,
-    CType,
-    Domain,
-    Engine,
-    Fma,
-    Normalisation,
-    Promise,
-    Rounding,
-    Rule,
-    Subnormals,
-    YesNo,
-)
+from boundnet.commands.choices import Bias, CType, Domain, Engine, Fma, Promise, Rounding, Rule, Subnormals, YesNo
 from boundnet.commands.options import (
     Accumulate,
     Compiler,
@@ -38,6 +26,7 @@ from boundnet.commands.options import (
     Json,
     Markdown,
     Model,
+    Normalised,
     Preset,
     Quiet,
     Range,
@@ -115,9 +104,7 @@ def analyze(
     rounding: Annotated[Rounding | None, option("--rounding", "Of every operation.")] = None,
     subnormals: Annotated[Subnormals | None, option("--subnormals", "Kept or flushed to zero.")] = None,
     bias: Annotated[Bias | None, option("--bias", "Where a bias enters its sum.")] = None,
-    normalisation: Annotated[Normalisation | None, option(
-        "--normalisation", "Normalisation layers under a wider accumulator: every operation stores its result, only the "
-        "last one does, or the layer's weights are held wide, too [kept].")] = None,
+    normalisation: Normalised = None,
     domain: Annotated[Domain, option("--domain", "Abstract domain [auto].")] = Domain.auto,
     coins: Annotated[int | None, option(
         "--coins", "Seed of the sketches' proving coins, to repeat a run [from the system].", "N")] = None,

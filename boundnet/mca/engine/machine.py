@@ -25,20 +25,9 @@ from boundnet.mca.engine.gather import Gather, gather
 from boundnet.mca.engine.libm import LIBM
 from boundnet.mca.engine.scalars import Spec, spec
 from boundnet.mca.engine.settle import NATIVE
+from boundnet.mca.engine.weights import Weight, alone
 from boundnet.philox import key_of
 from boundnet.rounding import Array
-
-
-class _Weight(np.ndarray[Any, np.dtype[np.float64]]):
-    """A weight as :meth:`EngineMachine.parameter` returns it; entries taken from it by index are ordinary values."""
-
-    alone: bool = False
-
-
-def _alone(value: Array) -> _Weight:
-    weight = value.view(_Weight)
-    weight.alone = True
-    return weight
 
 
 class EngineMachine:
@@ -92,7 +81,7 @@ class EngineMachine:
 
     def parameter(self, value: Array) -> Array:
         """A stored weight, without lanes; operations on it are done anew in every lane."""
-        return _alone(self._cast(value, self._weights))
+        return alone(self._cast(value, self._weights))
 
     def cast(self, value: Array) -> Array:
         """An exact number stored: rounded once to nearest (toward zero where the machine does), perhaps flushed."""
@@ -173,7 +162,7 @@ class EngineMachine:
 
     def mean(self, linear: LinearMap, x: Array, cells: Array) -> Array:
         """The sum over windows divided by ``cells``, stored."""
-        return self.div(self._sum(linear, x, None, 0, products=False), _alone(self.cast(cells)))
+        return self.div(self._sum(linear, x, None, 0, products=False), alone(self.cast(cells)))
 
     def _take(self, total: Array, part: tuple[Array, Array]) -> Array:
         """total + a * b."""
@@ -281,7 +270,7 @@ class EngineMachine:
 
     def _laned(self, value: Any) -> Array:
         """A weight gets its lanes; everything else has them, or is a literal."""
-        if isinstance(value, _Weight) and value.alone:
+        if isinstance(value, Weight) and value.alone:
             return np.broadcast_to(np.asarray(value), (len(self.lanes), *value.shape))
         return np.asarray(value, dtype=np.float64)
 
