@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -9,6 +10,7 @@ from boundnet.philox import key_of
 from boundnet.rounding import Array
 from boundnet.sketches.cauchy import inject
 from boundnet.sketches.estimate import add_logs, estimate, log_tau
+from boundnet.sketches.gaussian import chi_square_share
 from boundnet.sketches.sketched import Sketched
 
 TRIALS = 1 << 18
@@ -101,3 +103,25 @@ def test_rounding_relative_to_what_is_known_beside() -> None:
     hidden, zero = np.sign(values) * np.maximum(np.abs(values) - 1.0, 0.001), np.zeros(n)
     sketch = Sketched(hidden, zero, np.full(n, 1000.0), np.full(count, kappa), log_tau(count, float(np.log(1e-9))))
     assert np.all(sketch.radii() >= 1001.0)
+
+
+@pytest.mark.parametrize("count", [4, 32, 64, 256, 512])
+@pytest.mark.parametrize("log_p", [-2.0, -23.0, -41.0, -60.0])
+def test_chernoffs_bound_at_tau_is_the_probability_asked_for(count: int, log_p: float) -> None:
+    """Simulation can't tell p from p / 10, nor see 1e-18: the formula can, at 40 digits and a fine grid of s."""
+    with mpmath.workdps(40):
+        found = mpmath.mpf(log_tau(count, log_p))
+        grid = [mpmath.mpf(i) / 4000 for i in range(1, 4000)]
+        least = min(-count * (mpmath.log(mpmath.cos(mpmath.pi * s / 2)) + s * found) for s in grid)
+        assert least <= log_p
+        assert least >= log_p * (1 + mpmath.mpf("1e-4"))  # nor much more than asked for
+
+
+@pytest.mark.parametrize("count", [4, 64, 256])
+@pytest.mark.parametrize("log_p", [-5.0, -23.0, -45.0])
+def test_chi_square_at_the_share_is_no_more_likely_than_asked_for(count: int, log_p: float) -> None:
+    with mpmath.workdps(30):
+        share = mpmath.mpf(chi_square_share(count, log_p))
+        below = mpmath.gammainc(mpmath.mpf(count) / 2, 0, share * count / 2, regularized=True)
+        assert mpmath.log(below) <= log_p
+        assert mpmath.log(below) >= log_p - 6

@@ -9,11 +9,12 @@ import pytest
 from sketch_networks import ENOUGH
 
 from boundnet import ops
+from boundnet.adjoint import adjoint
 from boundnet.domains import AffineDomain
 from boundnet.domains.sketch import SketchDomain
 from boundnet.forward import Trace, forward
 from boundnet.graph import LayerGraph
-from boundnet.maps import DenseMap
+from boundnet.maps import DenseMap, Zero
 from boundnet.ops.base import Local
 from boundnet.presets import preset
 from boundnet.rounder import Rounder
@@ -71,8 +72,6 @@ def test_affine_coefficients_that_cancel_in_float64_are_covered() -> None:
 
 
 def test_adjoint_rows_that_cancel_in_float64_are_covered() -> None:
-    from boundnet.adjoint import adjoint
-
     graph = cancelling()
     locals_ = {"a": linear(FIRST), "y": linear(SECOND)}
     radii = {"x": np.ones((1, 1)), "a": np.array([[1.0, 2.0**-53, 1.0]]), "y": np.full((1, 1), 2.0)}
@@ -80,6 +79,35 @@ def test_adjoint_rows_that_cancel_in_float64_are_covered() -> None:
         name: ops.Tensor(np.zeros(r.shape), r, np.zeros(r.shape, np.bool_)) for name, r in radii.items()
     }  # fmt: skip
     found = adjoint(Trace(graph, tensors, locals_), "y", np.ones((1, 1, 1)))
+    assert Fraction(float(found.bound[0, 0])) >= EXACT
+
+
+def shared(kernel: Array) -> Local:
+    """An op that adds errors which reach all its elements through ``kernel``, and no input's deviation."""
+    shape = (1, kernel.shape[1])
+    nothing = np.zeros(shape)
+    blank = np.zeros(shape, np.bool_)
+    return Local((Zero((1,), shape[1:]),), nothing, blank, blank, shared=((DenseMap(kernel), np.ones((1, 1))),))
+
+
+def test_shared_errors_that_cancel_in_float64_are_covered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RELATIVE_FLOOR", 0.0)
+    graph = cancelling()
+    plan = Plan(graph)
+    domain = AffineDomain({name: graph.consumers(name) for name in graph.topological()})
+    for each in (plan, domain):
+        each.enter("x", np.ones((1, 1)))
+    affine = np.zeros(())
+    for name, source, local in (("a", "x", shared(FIRST)), ("y", "a", linear(SECOND))):
+        plan.radius[name] = plan.push(name, (source,), local)
+        affine = domain.push(name, (source,), local, np.zeros(local.rounding.shape))
+    _, radii, _ = exact_radii(plan, graph.topological(), "y", np.arange(1))
+    assert Fraction(float(radii[0])) >= EXACT
+    assert Fraction(float(affine[0, 0])) >= EXACT
+    radius = {"x": np.zeros((1, 1)), "a": np.array([[1.0, 2.0**-53, 1.0]]), "y": np.full((1, 1), 2.0)}
+    tensors = {n: ops.Tensor(np.zeros(r.shape), r, np.zeros(r.shape, np.bool_)) for n, r in radius.items()}
+    without = {"a": shared(FIRST), "y": linear(SECOND)}
+    found = adjoint(Trace(graph, tensors, without), "a", np.ones((1, 1, 3)))
     assert Fraction(float(found.bound[0, 0])) >= EXACT
 
 

@@ -10,11 +10,12 @@ from sketch_networks import FEW, Frozen, random_network, screened
 from boundnet import ops
 from boundnet.functions import make
 from boundnet.graph import LayerGraph
-from boundnet.maps import LinearMap
+from boundnet.maps import LinearMap, WeightedSelect
 from boundnet.philox import key_of
 from boundnet.rounding import Array
 from boundnet.sketches.cauchy import inject
-from boundnet.sketches.probes import Probes
+from boundnet.sketches.plan import Plan
+from boundnet.sketches.probes import Probes, _inexact, blur
 
 
 def coins_of(frozen: Frozen, count: int, seed: int) -> dict[str, Array]:
@@ -155,3 +156,41 @@ def test_no_seed_repeats_the_screening_coins() -> None:
                     screening.advance(earlier)
             assert not np.any((screening.value(first) == checking.value(first)) & (screening.value(first) != 0.0))
             return
+
+
+def copies() -> Plan:
+    """A reshaped tensor with symbols of its own, and windows decided and undecided."""
+    graph = LayerGraph()
+    graph.add("x", ops.Input((4, 3)))
+    graph.add("a", ops.Dense(weight(3, 3)), ["x"])
+    graph.add("r", ops.Reshape((3, 4)), ["a"])
+    graph.add("left", ops.Dense(weight(4, 2)), ["r"])
+    graph.add("right", ops.Dense(weight(4, 2)), ["r"])
+    graph.add("y", ops.Add(), ["left", "right"])
+    graph.set_outputs(["y"])
+    return screened(graph, np.full((1, 4, 3), 0.3)).domain.plan
+
+
+def test_coins_added_to_a_copy_round() -> None:
+    plan = copies()
+    assert "r" in plan.named
+    assert min(blur(plan, "r")) > 0.0
+    del plan.named["r"]
+    assert blur(plan, "r") == [0.0]
+    plan.random_named["r"] = np.ones((1, 3, 4))
+    assert min(blur(plan, "r")) > 0.0
+
+
+def test_a_selection_copies_only_with_a_single_weight_of_one() -> None:
+    cells = np.array([[0, 1], [2, 3], [4, 5], [6, 7]])
+    weights = np.array([[[1.0, 0.0], [0.5, 0.0], [0.5, 0.5], [1.0, 1.0]]])
+    rounds = np.broadcast_to(_inexact(WeightedSelect(cells, weights, (8,))), (1, 4))
+    assert rounds.tolist() == [[0.0, 1.0, 1.0, 1.0]]
+
+
+def test_what_can_not_be_measured_is_infinite() -> None:
+    probes = Probes(copies(), 4, 0, 1, measure=True)
+    probes._note("links", np.array([0.5, np.nan, 0.25, np.inf]))
+    probes._note("links", np.zeros(4))
+    assert probes.kappa[[1, 3]].tolist() == [np.inf, np.inf]
+    assert np.all(probes.kappa[[0, 2]] >= [0.5, 0.25])
