@@ -1,6 +1,6 @@
 """Mistakes that others made in error bounds for networks and in emulations of formats, each kept away by a test.
 
-Elsewhere: terms forgotten one at a time (ops/test_mutations.py), n u with directed rounding and a running bound without the
+Elsewhere: terms forgotten one at a time (ops/test_mutations_*.py), n u with directed rounding and a running bound without the
 products' rounding (arithmetic/test_inner_product.py), E4M3 without infinities and double rounding
 (formats/test_rounding.py).
 """
