@@ -156,7 +156,9 @@ def shares(
         whole = up(worst + sigma[..., 0] + worst * sigma[..., 0] + sum_absolute[..., 0], 4)
         sum_error = np.where(np.isnan(whole), np.inf, whole)
     size = np.full(centre.shape, float(n) * 1.5) * astray
-    overflow = rules.overflows(np.maximum(size, distance), np.maximum(size, distance))
+    # One difference that overflows may be NaN (E4M3 has no infinity), and the sum with it, and every quotient.
+    lost = rules.overflows(np.maximum(size, distance), np.maximum(size, distance)).any(axis=-1, keepdims=True)
+    overflow = np.broadcast_to(lost, centre.shape)
     return np.where(np.isnan(error), np.inf, error), sum_error, overflow
 
 

@@ -23,7 +23,8 @@ _SOFTMAX = ("softmax", "softmax_v2", "log_softmax", "log_softmax_v2")
 _LEAKY_ARGUMENT = 0.2  # default of keras.activations.leaky_relu; the layer LeakyReLU has 0.3
 
 _REFUSED: Mapping[str, str] = {
-    "sparsemax": "sparsemax sorts its inputs, for which there is no rounding analysis yet; use softmax",
+    "sparsemax": "Keras computes another function than sparsemax where two entries or more stay (it adds up all their"
+    " partial sums: the results don't add up to 1), and a version that mends it another one again; use softmax",
     "threshold": "keras.activations.threshold needs arguments that files don't hold; use a ReLU layer",
 }
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 from keras_models import check
 
@@ -44,3 +46,17 @@ def test_activation_given_as_layer(keras: ModuleType, tmp_path: Path) -> None:
     outputs = [keras.layers.Dense(3, activation=make())(x) for make in made.values()]
     outputs += [keras.layers.Activation(make())(x) for make in made.values()]
     check(keras.Model(x, outputs), tmp_path, rtol=1e-7)
+
+
+def test_every_activation_is_covered(keras: ModuleType) -> None:
+    """What Keras has beyond the tests above: sparsemax and threshold, refused for the reasons given."""
+    names = {name for name, item in vars(keras.activations).items() if inspect.isfunction(item)}
+    names -= {"get", "serialize", "deserialize"}
+    tested = {*FUNCTIONS.split(), "swish", "hard_swish"}  # the last two are names of silu and hard_silu
+    assert names - tested == {"sparsemax", "threshold"}
+
+
+def test_sparsemax_is_not_what_it_is_called(keras: ModuleType) -> None:
+    """The projection on the simplex takes (0.5, 0.3) to (0.6, 0.4)."""
+    found = np.asarray(keras.activations.sparsemax(np.array([[0.5, 0.3]])))
+    assert abs(float(found.sum()) - 1.0) > 0.1, "Keras has mended sparsemax: it can be supported now"

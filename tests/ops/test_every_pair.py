@@ -10,17 +10,22 @@ from numbers_of import every_number
 
 from boundnet import ops
 from boundnet.arithmetic import Arithmetic
+from boundnet.domains import IntervalDomain
 from boundnet.formats import BFLOAT16, BINARY32, E4M3FN, E5M2, Format
+from boundnet.forward import forward
 from boundnet.functions import make
 from boundnet.graph import LayerGraph
+from boundnet.reference.apply import broken, exceeds
+from boundnet.reference.arb import ArbMachine
+from boundnet.rounder import Rounder
 from boundnet.rounding import Array
-from boundnet.testing import check_bound, check_graph
+from boundnet.testing import check_bound, emulate
 
 Check = Callable[[Array, Arithmetic], object]
 
 
 def gated(x: Array, rules: Arithmetic) -> None:
-    """glu: a sigmoid(b)."""
+    """glu, a sigmoid(b), through a graph by intervals: computed values and the exact one within their radii."""
     graph = LayerGraph("glu")
     graph.add("x", ops.Input((2,)))
     graph.add("a", ops.Slice((0,), (1,), (1,)), ["x"])
@@ -28,7 +33,17 @@ def gated(x: Array, rules: Arithmetic) -> None:
     graph.add("s", ops.Activation(make("sigmoid")), ["b"])
     graph.add("y", ops.Multiply(), ["a", "s"])
     graph.set_outputs(["y"])
-    check_graph(graph, [x], rules, trials=2)
+    machine = ArbMachine(128)
+    ours, theirs = (forward(graph, [x], Rounder(given), IntervalDomain()).tensors["y"] for given in (None, rules))
+    centre = machine.parameter(ours.centre)
+    exact = machine.parameter(x[:, :1]) * machine.function("sigmoid", machine.parameter(x[:, 1:]))
+    assert not np.any(exceeds(exact - centre, ours.radius))
+    for adversary in (None, "up", "down"):
+        emulator = emulate(rules, np.random.default_rng(0), machine, adversary)  # type: ignore[arg-type]
+        for form in ops.Activation(make("sigmoid")).forms():
+            computed = emulator.mul(x[:, :1], form(emulator, x[:, 1:]))
+            assert not np.any(broken(computed, theirs.radius))
+            assert not np.any(exceeds(machine.parameter(computed) - centre, theirs.radius))
 
 
 CHECKS: dict[str, Check] = {
