@@ -1,4 +1,4 @@
-"""What the front end makes of every model file below a folder, and whether Keras stays inside its bounds (docs/old-files.md).
+"""What the front end makes of every model file in a folder, and whether Keras stays in its bounds (docs/old-files.md).
 
     uv run python -m benchmarks.old_files ../shared/models/dl4j_keras_zoo --out old_files.csv [--minutes 20]
     uv run python -m benchmarks.old_files --table old_files.csv
