@@ -118,7 +118,7 @@ class Hard:
 
     def image(self) -> None:
         c, node, side = self.here[-1], self.node, self.here[:2]
-        kind = int(self.rng.integers(11))
+        kind = int(self.rng.integers(15))
         if kind <= 1:
             stride = self.pick(1, 1, 2)
             self.add(ops.Conv(self.weight(3, 3, c, 3), self.maybe(3), (stride, stride), padding=((1, 1), (1, 1))))
@@ -146,13 +146,22 @@ class Hard:
             self.add(self.pick(ops.LayerNorm(None, self.maybe(c), 1e-3), ops.RMSNorm(self.weight(c), None, 1e-3)))
         elif kind == 9:
             self.add(self.pick(ops.Transpose((1, 0, 2)), ops.Repeat(0, 2), ops.Pad(((1, 0), (0, 1), (0, 0)))))
-        else:
+        elif kind == 10:
             self.add(ops.Conv(self.weight(1, 1, c, c), None))
             self.add(self.pick(ops.Multiply(), ops.Maximum(), ops.Minimum()), node, self.node)
+        elif kind == 11 and side[0] * side[1] <= 16:
+            self.add(ops.ConvTranspose(self.weight(2, 2, 2, c), self.maybe(2), strides=self.pick((1, 1), (2, 1))))
+        elif kind == 12:
+            self.add(self.pick(ops.Bilinear((2 * side[0], side[1])), ops.Slice((0, 0, 0), (None, None, None), (1, -1, 1))))
+        elif kind == 13:
+            self.add(ops.Conv(self.weight(1, 1, c, c), self.maybe(c)))
+            self.add(ops.Divide(), node, self.add(ops.Activation(make("softplus"))))
+        else:
+            self.add(ops.Standardize(self.weight(c), np.abs(self.weight(c)) + 0.5))
 
     def flat(self) -> None:
         n, node = self.here[-1], self.node
-        kind = int(self.rng.integers(10))
+        kind = int(self.rng.integers(14))
         if kind <= 2:
             self.add(ops.Dense(self.weight(n, 5), self.maybe(5)))
         elif kind == 3:
@@ -172,6 +181,19 @@ class Hard:
             self.add(ops.Concat(0), tail, head, tail)
         elif kind == 8 and len(self.here) == 2:
             self.attention()
+        elif kind == 10 and len(self.here) == 2:
+            t = self.here[0]
+            mask = np.tril(np.ones((t, t))) if self.rng.random() < 0.5 else np.ones((t, t))
+            scores = self.add(ops.Einsum("qd,kd->qk", 0.5), node, node)
+            weights = self.add(ops.MaskedSoftmax(1, mask), scores)
+            self.add(ops.Einsum("qk,kd->qd", 1.0), weights, node)
+        elif kind == 11:
+            self.add(ops.AddBiased(self.weight(n)), node, self.add(ops.Dense(self.weight(n, n)), node))
+        elif kind == 12 and len(self.here) == 2:
+            self.add(self.pick(ops.Total(0), ops.BatchMatMul(self.weight(self.here[0], n, 3), self.weight(self.here[0], 3))))
+        elif kind == 13:
+            gate = self.add(ops.Activation(make("sigmoid")), self.add(ops.Dense(self.weight(n, n), self.maybe(n)), node))
+            self.add(self.pick(ops.Multiply(), ops.Divide()), node, gate)
         else:
             axis = len(self.here) - 1
             self.add(self.pick(ops.LayerNorm(None, None, 1e-3), ops.Softmax(axis), ops.LogSoftmax(axis), ops.UnitNorm(floor=1e-6),

@@ -126,3 +126,25 @@ def test_rounding_of_probes_is_relative_to_all_that_was_confirmed(monkeypatch: p
     monkeypatch.setattr(module.Probes, "carried_error", property(lambda self: np.ones(self._count)))
     found = certify_random(plan, limits, plan.radius, ENOUGH, 5)
     assert not found.holds or found.repaired == asked
+
+
+def test_rows_of_a_linear_network_say_what_affine_forms_say() -> None:
+    """Private and named roundings of both kinds, joined in the same norms."""
+    from boundnet import ops
+    from boundnet.sketches.rows import exact_radii
+
+    rng, rules = np.random.default_rng(4), stochastic("pure-binary16")
+    graph = LayerGraph("linear")
+    node = graph.add("x", ops.Input((6,)))
+    for i in range(3):
+        kernel = rules.storage.round(rng.normal(size=(6, 6)))
+        node = graph.add(f"d{i}", ops.Dense(kernel, rules.storage.round(rng.normal(size=6))), [node])
+    graph.set_outputs([node])
+    x = rules.storage.round(rng.normal(size=(1, 6)))
+    affine = traced(graph, [x], rules, LAM)
+    domain = SketchDomain(graph, ENOUGH, 1, np.inf, lam=LAM)
+    forward(graph, [x], Rounder(rules), domain, chance=Chance.of(rules, LAM))
+    for name in ("d0", "d1", "d2"):
+        _, exact, _ = exact_radii(domain.plan, graph.topological(), name, np.arange(6))
+        np.testing.assert_allclose(exact, affine.tensors[name].radius[0], rtol=0.02)
+        assert np.all(exact >= affine.tensors[name].radius[0] * (1.0 - 1e-3))
