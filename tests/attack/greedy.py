@@ -211,5 +211,5 @@ def draw_rules(number: int) -> Arithmetic:
     return Arithmetic(
         "drawn", storage, accumulate, pick(*orders), pick("yes", "no", "either"),
         pick("nearest", "nearest", "nearest", "stochastic", "toward_zero", "any"),
-        pick("gradual", "ftz", "ftz+daz", "either"), pick(*tables), pick("any", "first", "last", "separate"),
+        pick("gradual", "ftz", "ftz+daz", "either"), pick(*tables), pick("any", "first", "last", "separate"), None, pick("stored", "kept", "wide"),
     )  # type: ignore[arg-type]  # fmt: skip

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from greedy import check_runs, draw_rules
@@ -26,7 +24,8 @@ def attack(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     for name, values in {
         "boundnet.domains.sketch.LARGE": (0.0, 1e7), "boundnet.domains.sketch.DROWNED": (0.02, 0.3, 4.0),
         "boundnet.domains.sketch.IN_A_ROW": (1, 2, 3), "boundnet.domains.sketch.MANY": (0, 1 << 14),
-        "boundnet.heads.ROW_WORK": (0.0, 1e11), "boundnet.heads.ALL_PAIRS": (2, 32), "boundnet.heads.RIVALS": (1, 6),
+        "boundnet.heads.ROW_WORK": (0.0, 1e11), "boundnet.heads.PROBED": (0.0, 1e9), "boundnet.runs.LARGE": (0.0, 1e8),
+        "boundnet.heads.ALL_PAIRS": (2, 32), "boundnet.heads.RIVALS": (1, 6),
         "boundnet.runs.ROW_WORK": (0.0, 1e6, 1e7, 6e11),
     }.items():  # fmt: skip
         monkeypatch.setattr(name, values[int(rng.integers(len(values)))])
@@ -68,7 +67,8 @@ def drowning(depth: int = 12, classes: int = 6) -> LayerGraph:
 def lost_together(monkeypatch: pytest.MonkeyPatch, graph: LayerGraph, x: np.ndarray) -> tuple[Runner, Runs]:
     """Several inputs in one sketch whose symbols are given up."""
     monkeypatch.setattr("boundnet.domains.sketch.LARGE", 0.0)
-    monkeypatch.setattr("boundnet.heads.ROW_WORK", 0.0)
+    for name, value in (("ROW_WORK", 0.0), ("PROBED", 0.0), ("ALL_PAIRS", 2)):
+        monkeypatch.setattr(heads, name, value)
     runner, claim = Runner(graph, boundnet.build("pure-bfloat16"), "sketch", 1, len(x)), Claim()
     runs = runner.sketch([x], {"p", "logits"}, claim, 0)
     assert runs is not None
@@ -98,7 +98,7 @@ def test_several_inputs_that_are_lost_together(monkeypatch: pytest.MonkeyPatch) 
 def test_drowned_rows_of_several_inputs_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     graph, x = drowning(), np.random.default_rng(3).normal(size=(3, 12)).astype(np.float32).astype(np.float64)
     _, runs = lost_together(monkeypatch, graph, x)
-    mutate(monkeypatch, heads.bound_rows, "trace.lost is not None and n == 1 and", "trace.lost is not None and")
+    mutate(monkeypatch, heads.bound_rows, "sketch is None and n == 1 and", "sketch is None and")
     with pytest.raises(ValueError, match=r"reshape|broadcast|shape"):
         bound_rows(runs.machine, "logits", True, np.argmax(runs.machine.tensors["logits"].centre, axis=1))
 
@@ -112,7 +112,7 @@ def test_one_input_that_is_lost_gets_rows_that_hold(monkeypatch: pytest.MonkeyPa
     assert rows.source is not None
     assert rows.source.bound.shape == (1, 1)
     check_runs(runs, runner, [x], 4)
-    without = replace(runs.machine, lost=None)
-    plain = bound_rows(without, "logits", True, np.zeros(1, np.int64))
+    monkeypatch.setattr(heads, "PROBED", np.inf)
+    plain = bound_rows(runs.machine, "logits", True, np.zeros(1, np.int64))
     assert np.all(plain.each <= rows.each)
     assert rows.each[0, 0] == plain.each[0, 0]
