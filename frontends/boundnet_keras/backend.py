@@ -64,7 +64,9 @@ class KerasBackend:
                 continue
             return found
         hint = "" if len(reasons) > 1 else "; files of Keras 1 and 2 may open with the package tf-keras installed"
-        raise InputError(f"{job.source}: {'; '.join(reasons)}{hint}; or use --backend builtin")
+        written = job.graph.metadata.get("keras_version")
+        by = f" (written by Keras {written})" if written else ""
+        raise InputError(f"{job.source}{by}: {'; '.join(reasons)}{hint}; or use --backend builtin")
 
 
 def _keras_2() -> Any:
