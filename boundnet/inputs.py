@@ -23,7 +23,8 @@ def check_inputs(graph: LayerGraph, inputs: Any, what: str = "inputs") -> list[A
             sample without the batch axis is accepted.
 
     Raises:
-        InputError: wrong number, shape or dtype, no samples, NaN or infinite values; names the input.
+        InputError: wrong number, shape or dtype, no samples, NaN or infinite values, or fractions where it holds whole
+            numbers; names the input.
     """
     names = graph.inputs
     if isinstance(inputs, Mapping):
@@ -66,6 +67,10 @@ def _check(graph: LayerGraph, name: str, given: Any, what: str) -> Array:
     bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
     if bad.any():
         raise InputError(f"{what}: sample {int(np.flatnonzero(bad)[0])} of input {name!r} holds NaN or infinity")
+    if graph.holds_integers(name) and not np.array_equal(values, np.trunc(values)):
+        # A framework cuts fractions off before or after a mask is taken from them, depending on the input's dtype.
+        fraction = float(values[values != np.trunc(values)][0])
+        raise InputError(f"{what}: input {name!r} holds whole numbers (indices of an embedding), got {fraction:g}")
     return values
 
 
@@ -79,6 +84,8 @@ def _same_but_ones(given: tuple[int, ...], shape: tuple[int, ...]) -> bool:
 def random_inputs(graph: LayerGraph, count: int, low: float, high: float, seed: int) -> list[Array]:
     """``count`` seeded samples uniform in [low, high], rounded to float32 as real inputs usually are.
 
+    Whole numbers where the input holds such (indices of an embedding): those in [low, high].
+
     Raises:
         InputError: the range is empty or not finite.
     """
@@ -86,7 +93,18 @@ def random_inputs(graph: LayerGraph, count: int, low: float, high: float, seed: 
         raise InputError(f"--input-range {low} {high}: give two finite numbers, the smaller one first")
     generator = np.random.default_rng(seed)
     drawn = [generator.uniform(low, high, (count, *graph.shape(name))) for name in graph.inputs]
-    return [np.clip(values.astype(np.float32).astype(np.float64), low, high) for values in drawn]
+    real = [np.clip(values.astype(np.float32).astype(np.float64), low, high) for values in drawn]
+    whole = [graph.holds_integers(name) for name in graph.inputs]
+    if any(whole) and np.ceil(low) > np.floor(high):
+        raise InputError(
+            f"--input-range {low} {high}: input {graph.inputs[whole.index(True)]!r} holds whole numbers, none there"
+        )
+    least, most = np.ceil(low), np.floor(high)
+    scale = (most - least + 1.0) / max(high - low, np.finfo(np.float64).tiny)
+    return [
+        np.clip(least + np.floor((values - low) * scale), least, most) if integer else values
+        for values, integer in zip(real, whole, strict=True)
+    ]
 
 
 def take(inputs: Sequence[Array], start: int, stop: int) -> list[Array]:

@@ -86,4 +86,5 @@ def _output(label: str, value: Array, cast: Array, bound: Array, rounding: Array
     with np.errstate(all="ignore"):
         least = (np.abs(value) - bound) * (1.0 - 2.0**-50)
         relative = np.where(bound == 0.0, 0.0, np.where(least > 0.0, bound / least * (1.0 + 2.0**-50), np.inf))
-    return OutputBound(label, value, bound, relative, cast - value, rounding.reshape(value.shape))
+        moved = cast - value
+    return OutputBound(label, value, bound, relative, moved, rounding.reshape(value.shape))

@@ -87,7 +87,13 @@ def _verdict(checks: Sequence[Check], total: int, inputs: int) -> str:
 def _overflow(checks: Sequence[Check]) -> str:
     """What was flagged beside what was seen, in layers of executions; nothing where neither happened."""
     rows = [row for check in checks for row in check.layers]
-    flagged, seen = sum(row.may_overflow for row in rows), sum(row.non_finite > 0 for row in rows)
-    if flagged == 0:
+    flagged = [row for row in rows if row.may_overflow]
+    if not flagged:
         return ""
-    return f"; values that are not finite were seen in {seen} of {count_text(flagged, 'layer')} that may overflow"
+    seen = sum(row.non_finite > 0 for row in flagged)
+    # Infinities and NaN travel on to layers that can't overflow themselves; where a bound is finite they are violations.
+    passed = sum(row.non_finite > 0 and not row.may_overflow for row in rows)
+    after = f", and in {count_text(passed, 'layer')} that they reach from there" if passed else ""
+    return (
+        f"; values that are not finite were seen in {seen} of {count_text(len(flagged), 'layer')} that may overflow{after}"
+    )

@@ -139,6 +139,8 @@ def _under(keras: Any, model: Any, policy: str, rules: Arithmetic, old: Activati
 
     def again(layer: Any) -> Any:
         config, _ = renamed(layer, old)
+        if not isinstance(layer, keras.layers.Layer):  # an operation of keras.ops: no policy, it follows its operands
+            return type(layer).from_config(config)
         if isinstance(layer, keras.layers.InputLayer):
             return type(layer).from_config({**config, "dtype": "float32"})
         return type(layer).from_config({**config, "dtype": policy})

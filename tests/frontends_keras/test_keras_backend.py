@@ -16,7 +16,7 @@ import pytest
 from boundnet.errors import InputError
 from boundnet.frontends import load
 from boundnet.mca import backend as registry
-from boundnet.mca.backend import Job
+from boundnet.mca.backend import Job, Sampling
 from boundnet.presets import preset
 from boundnet_keras.backend_meaning import refuse_flipped, renamed
 
@@ -72,6 +72,23 @@ def test_policies_stay_within_the_bounds(keras: ModuleType, registered: None, mo
         assert set(execution.rows) == ways - missing
         assert "eager, batch 1" in execution.rows
         assert name != "binary32" or not missing
+
+
+def test_masks_and_operations_without_a_policy(keras: ModuleType, registered: None, tmp_path: Path) -> None:
+    """Keras makes a mask by operations that are no layers; padding is told by whole numbers."""
+    from boundnet.crosscheck.run import crosscheck
+
+    keras.utils.set_random_seed(2)
+    tokens = keras.Input((5,), dtype="int32")
+    x = keras.layers.Embedding(7, 8, mask_zero=True)(tokens)
+    x = keras.layers.Add()([x, keras.layers.MultiHeadAttention(2, 4)(x, x)])
+    x = keras.layers.GlobalAveragePooling1D()(x)
+    path = tmp_path / "masked.keras"
+    keras.Model(tokens, keras.layers.Dense(3)(keras.ops.tanh(x) * 2.0)).save(path)
+    inputs = np.array([[1.0, 2, 3, 0, 0], [6, 5, 4, 3, 2], [0, 0, 0, 0, 1]])
+    found = crosscheck(path, inputs, "binary32", backends=("keras", "builtin"), samplings=(Sampling(1, "none"),))
+    assert found.violation_count == 0
+    assert all(check.outputs[0].non_finite == 0 and check.outputs[0].observed > 0.0 for check in found.checks)
 
 
 def test_files_that_keras_refuses_and_formats_it_lacks(

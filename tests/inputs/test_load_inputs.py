@@ -12,6 +12,7 @@ from PIL import Image
 
 from boundnet.errors import InputError
 from boundnet.graph import LayerGraph
+from boundnet.inputs import check_inputs, random_inputs
 from boundnet.load_images import Pixels, parse_number
 from boundnet.load_inputs import load_inputs
 from boundnet.ops.structural import Input
@@ -145,3 +146,20 @@ def test_images_that_are_refused(tmp_path: Path) -> None:
 def test_numbers_that_are_refused(text: str) -> None:
     with pytest.raises(InputError, match="--scale"):
         parse_number(text, "--scale")
+
+
+def test_indices_are_whole_numbers() -> None:
+    """A mask is taken from an index as it stands, its row by cutting off: 0.6 would be no padding and row 0."""
+    graph = LayerGraph()
+    graph.add("ids", Input((50,), integer=True))
+    graph.add("x", Input((50,)))
+    graph.set_outputs(["ids", "x"])
+    ids, x = random_inputs(graph, 20, 0.0, 3.5, 1)
+    assert set(np.unique(ids)) == {0.0, 1.0, 2.0, 3.0}
+    assert len(np.unique(x)) > 900
+    assert set(np.unique(random_inputs(graph, 2, 2.0, 2.0, 1)[0])) == {2.0}
+    with pytest.raises(InputError, match="'ids' holds whole numbers, none there"):
+        random_inputs(graph, 2, 0.25, 0.75, 1)
+    check_inputs(graph, [ids, x])
+    with pytest.raises(InputError, match=r"'ids' holds whole numbers \(indices of an embedding\), got \d\.5"):
+        check_inputs(graph, [ids + 0.5, x])

@@ -85,6 +85,11 @@ def test_overflow_in_execution_is_flagged_by_the_analysis():
     assert row.may_overflow
     assert row.unbounded == 2
     assert found.violation_count == 0
+    assert "not finite were seen in 1 of 1 layer that may overflow" in found.verdict
+    # NaN travels on through a layer that can't overflow itself.
+    graph.set_outputs([graph.add("r", ops.Reshape((1, 2)), [node])])
+    found = crosscheck(graph, np.full((1, 4), 2.0), "fp8_e4m3fn", samplings=(Sampling(1, "none"),))
+    assert found.verdict.endswith("in 1 of 1 layer that may overflow, and in 1 layer that they reach from there")
 
 
 def test_overflow_that_was_not_flagged_is_a_violation(monkeypatch):

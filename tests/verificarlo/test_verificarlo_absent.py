@@ -80,6 +80,23 @@ def test_not_verificarlo(tmp_path: Path) -> None:
         find(script(tmp_path, "echo gcc 12\n"))
 
 
+def test_old_verificarlo(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match=r"Verificarlo 2\.3\.1, which is too old; install Verificarlo 2\.4 or later"):
+        find(script(tmp_path, "echo verificarlo v2.3.1\n"))
+    assert find(script(tmp_path, "echo verificarlo 2.10rc1\n")).version == "2.10rc1"
+
+
+def test_full_disk_while_compiling(tmp_path: Path, temporary: Path) -> None:
+    """Said in one line; what a crashing compiler leaves in its folder for temporary files is deleted."""
+    text = 'touch "$TMPDIR/symbolizer-input"; echo "fatal error: No space left on device" >&2; seq 40 >&2; exit 1'
+    compiler = script(tmp_path, f'case "$1" in --version) echo verificarlo 2.4.0;; *) {text};; esac\n')
+    with pytest.raises(
+        ToolError, match=r"no space left there \(fatal error: No space left on device\); free some or set TMPDIR$"
+    ):
+        backend("verificarlo").executions(job(tmp_path, compiler))
+    assert not list(temporary.iterdir())
+
+
 def test_compiler_fails(tmp_path: Path, temporary: Path) -> None:
     compiler = script(
         tmp_path, 'case "$1" in --version) echo verificarlo 2.4.0;; *) echo clang: no such thing >&2; exit 1;; esac\n'

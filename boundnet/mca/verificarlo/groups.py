@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,13 @@ def kill_group(process: subprocess.Popen[Any]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def run_group(command: Sequence[str], folder: Path, limit: float) -> subprocess.CompletedProcess[str]:
+def run_group(
+    command: Sequence[str], folder: Path, limit: float, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """As ``subprocess.run`` with captured text; a time limit or Ctrl-C kills the descendants, too.
+
+    Args:
+        environment: variables beside this process's own.
 
     Raises:
         OSError: it can't be started.
@@ -29,7 +34,7 @@ def run_group(command: Sequence[str], folder: Path, limit: float) -> subprocess.
     """
     with subprocess.Popen(
         command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        errors="replace", start_new_session=True,
+        errors="replace", start_new_session=True, env={**os.environ, **(environment or {})},
     ) as process:  # fmt: skip
         try:
             stdout, stderr = process.communicate(timeout=limit)

@@ -14,6 +14,8 @@ from boundnet.errors import ToolError
 from boundnet.mca.verificarlo.groups import run_group
 
 COMPILER = "verificarlo-c"
+OLDEST = (2, 4)
+"""Version whose options and backends are used."""
 ADVICE = (
     "install Verificarlo 2.4 or later (https://github.com/verificarlo/verificarlo) so that `verificarlo-c` is on PATH, give "
     "its place with --verificarlo PATH, or name a container image that has it with --container IMAGE; or sample without it: "
@@ -68,15 +70,23 @@ class Toolchain:
         Raises:
             ToolError: it fails or takes longer than ``limit`` seconds; with the end of what it printed.
         """
-        done = self._run([self.compiler, *words], folder, limit)
+        # What a crashing compiler leaves in its folder for temporary files goes with this folder.
+        done = self._run([self.compiler, *words], folder, limit, {"TMPDIR": str(folder)})
         if done.returncode != 0:
             lines = (done.stderr + done.stdout).strip().splitlines()
+            full = next((line for line in lines if "No space left" in line), None)
+            if full is not None:
+                raise ToolError(
+                    f"{folder}: {self.compiler} found no space left there ({full.strip()}); free some or set TMPDIR"
+                )
             shown = "\n".join(lines[-12:]) or f"no message, exit code {done.returncode}"
             raise ToolError(f"{self.compiler} could not compile the emitted C (version {self.version}):\n{shown}")
 
-    def _run(self, words: Sequence[str], folder: Path, limit: float) -> subprocess.CompletedProcess[str]:
+    def _run(
+        self, words: Sequence[str], folder: Path, limit: float, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         try:
-            return run_group(self.command(words, folder), folder, limit)
+            return run_group(self.command(words, folder), folder, limit, environment)
         except subprocess.TimeoutExpired:
             raise ToolError(f"{words[0]} took more than {limit:g} s and was stopped") from None
         except OSError as error:
@@ -86,7 +96,7 @@ class Toolchain:
         """This toolchain with its version filled in.
 
         Raises:
-            ToolError: the compiler does not answer.
+            ToolError: the compiler does not answer, or is too old.
         """
         done = self._run([self.compiler, "--version"], Path.cwd(), 120.0)
         text = (done.stdout + done.stderr).strip()
@@ -95,6 +105,8 @@ class Toolchain:
             where = f"container image {self.image}: " if self.engine else ""
             said = text.splitlines()[-1] if text else f"exit code {done.returncode}"
             raise ToolError(f"{where}{self.compiler} --version does not say which Verificarlo it is ({said}); {ADVICE}")
+        if tuple(map(int, re.findall(r"\d+", match[1])[:2])) < OLDEST:
+            raise ToolError(f"{self.compiler} is Verificarlo {match[1]}, which is too old; {ADVICE}")
         return Toolchain(self.compiler, self.engine, self.image, match[1])
 
 
