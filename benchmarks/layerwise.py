@@ -67,6 +67,7 @@ class Seen:
         self.outside += int(np.count_nonzero(~(apart <= bound)))
         with np.errstate(divide="ignore", invalid="ignore"):
             share = np.where(apart == 0.0, 0.0, apart / bound)
+        share = np.where(np.isnan(share), np.inf, share)
         self.nearest = max(self.nearest, float(share.max(initial=0.0)))
 
 
@@ -133,7 +134,7 @@ def compare(model: Any, graph: LayerGraph, images: np.ndarray, name: str) -> Fig
     entries = {_layer(graph, node): index for index, node in enumerate(graph.inputs)}
     taken = [layer for layer in read if layer not in entries]
     # Operators on Keras tensors are operations without being layers.
-    by_name = {operation.name: operation for operation in model.operations}
+    by_name = {operation.name: operation for operation in getattr(model, "operations", model.layers)}
     probe = keras.Model(model.inputs, [by_name[layer].output for layer in taken])
     seen = {part.name: Seen(part.kind) for part in parts}
     for image in images:
@@ -184,6 +185,7 @@ def main() -> None:
     parser.add_argument("--nets", type=Path, default=Path("nets"), help="folder written by benchmarks.networks")
     parser.add_argument("--images", type=int, default=10)
     parser.add_argument("--json", type=Path, help="read earlier figures from here and write all")
+    parser.add_argument("--render", action="store_true", help="measure nothing: write what --json holds")
     parser.add_argument("--markdown", type=Path, help="replace the section in this document")
     parser.add_argument("--one", action="store_true", help="print the figures of the one NAME as JSON and stop")
     chosen = parser.parse_args()
@@ -201,7 +203,7 @@ def main() -> None:
         return
     known = {row["network"]: row for row in read_rows(chosen.json, "layers")}
     wrong: list[str] = []
-    for name in names:
+    for name in [] if chosen.render else names:
         command = [sys.executable, "-m", "benchmarks.layerwise", name, "--one", "--nets", str(chosen.nets)]
         done = subprocess.run([*command, "--images", str(chosen.images)], capture_output=True, text=True, check=False)
         if done.returncode:

@@ -1,6 +1,6 @@
 """Analyse one network in one arithmetic; a process of its own, so that peak memory is its own.
 
-    uv run python -m benchmarks.measure NETS NAME ARITHMETIC IMAGES OUT.npz
+    uv run python -m benchmarks.measure NETS NAME ARITHMETIC IMAGES OUT.npz EFFORT
 
 Writes bounds to OUT.npz and prints the figures as one line of JSON.
 """
@@ -48,6 +48,7 @@ class Figures:
     ``proved``: classes that rounding can't change, or is unlikely to change where the guarantee is ``probabilistic``;
     ``failure_probability``: of the whole claim, None for a deterministic one; ``model``: what a probabilistic one rests on.
     ``vague_from``: layer from which on the bound outgrows the values, where no digit of some output is certain.
+    ``effort``: factor on the work that the sketch could spend on open decisions.
     """
 
     network: str
@@ -71,9 +72,10 @@ class Figures:
     failure_probability: float | None
     model: str | None
     vague_from: str | None
+    effort: float
 
 
-def measure(nets: Path, name: str, label: str, count: int, out: Path) -> Figures:
+def measure(nets: Path, name: str, label: str, count: int, out: Path, effort: float = 1.0) -> Figures:
     """Load, evaluate, analyse."""
     case = find_cases(nets)[name]
     settings, options = ARITHMETICS[label]
@@ -86,7 +88,7 @@ def measure(nets: Path, name: str, label: str, count: int, out: Path) -> Figures
     x = case.images(count)
     inference, inference_cpu = _inference_seconds(graph, x[:1])
     started, cpu = time.perf_counter(), time.process_time()
-    analysis = boundnet.analyze(graph, x, rules, **options)
+    analysis = boundnet.analyze(graph, x, rules, effort=effort, **options)
     taken, cpu = time.perf_counter() - started, time.process_time() - cpu
     decisive = [sample.logits if sample.logits is not None else sample.outputs[0] for sample in analysis.samples]
     stored = {
@@ -104,7 +106,7 @@ def measure(nets: Path, name: str, label: str, count: int, out: Path) -> Figures
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0, float(largest[0]), float(largest.max()),
         float(np.ptp(stored["logits"][0])), analysis.summary.holding, analysis.summary.total, analysis.guarantee,
         analysis.domain.used, analysis.failure_probability, None if analysis.chance is None else analysis.chance.model,
-        vague_from(analysis.layers) if certain_digits(analysis.samples) == 0 else None,
+        vague_from(analysis.layers) if certain_digits(analysis.samples) == 0 else None, effort,
     )  # fmt: skip
 
 
@@ -122,5 +124,5 @@ def _inference_seconds(graph: boundnet.LayerGraph, x: Any) -> tuple[float, float
 
 
 if __name__ == "__main__":
-    nets, name, label, count, out = sys.argv[1:]
-    print(json.dumps(asdict(measure(Path(nets), name, label, int(count), Path(out)))))
+    nets, name, label, count, out, effort = sys.argv[1:]
+    print(json.dumps(asdict(measure(Path(nets), name, label, int(count), Path(out), float(effort)))))

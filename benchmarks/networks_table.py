@@ -2,7 +2,7 @@
 
     uv run python -m benchmarks.networks --out NETS
     uv run python -m benchmarks.networks_table --nets NETS [NAME ...] [--images N] [--arithmetic LABEL ...]
-                                               [--json FILE] [--markdown docs/benchmarks.md]
+                                               [--effort X] [--json FILE] [--render] [--markdown docs/benchmarks.md]
 
 For each network and arithmetic, in a process of its own: parameters, multiply-accumulate operations of the lowered graph,
 float64 inference of the same graph, analysis time and its ratio to inference, peak memory, the largest bound of any logit,
@@ -42,10 +42,12 @@ COMPARED = (KERAS_CONFORMS, f"{KERAS_CONFORMS}, probabilistic")
 Row = dict[str, Any]
 
 
-def measured(case: Case, nets: Path, label: str, count: int, folder: Path, timeout: float) -> Row:
+def measured(
+    case: Case, nets: Path, label: str, count: int, folder: Path, timeout: float, effort: float
+) -> Row:  # fmt: skip
     """Figures of one analysis, or an ``error``."""
     out = folder / "bounds.npz"
-    command = [sys.executable, "-m", "benchmarks.measure", str(nets), case.name, label, str(count), str(out)]
+    command = [sys.executable, "-m", "benchmarks.measure", str(nets), case.name, label, str(count), str(out), str(effort)]
     row: Row = {"network": case.name, "arithmetic": label, "images": count}
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
@@ -95,13 +97,15 @@ def compared(bounds: Mapping[str, np.ndarray], keras: Mapping[str, np.ndarray]) 
     }
 
 
-def rows_of(case: Case, nets: Path, labels: Sequence[str], count: int, timeout: float) -> list[Row]:
+def rows_of(
+    case: Case, nets: Path, labels: Sequence[str], count: int, timeout: float, effort: float
+) -> list[Row]:  # fmt: skip
     """All rows of one network."""
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for label in labels:
-            row = measured(case, nets, label, count, folder, timeout)
+            row = measured(case, nets, label, count, folder, timeout, effort)
             if label in COMPARED and "error" not in row:
                 with np.load(folder / "bounds.npz") as bounds:
                     found = keras_results(case, count, folder)
@@ -118,18 +122,18 @@ cores, with one BLAS thread; `uv run python -m benchmarks.networks --out NETS` b
 with random weights and with batch normalisation calibrated on photos, or on synthetic images where there are none.
 mini_xception, resnet8 and digits are trained networks of the developers' collection.
 
-*Inference* is float64 evaluation of the same graph, in processor time. *Analysis* is per image: wall-clock, then processor
-time of all threads; *ratio* and *ns per MAC* are of processor times. Bounds are the largest of any logit of any image.
+*Inference* is float64 evaluation of the same graph, *analysis* that of one image: processor time of all threads, which other
+work on the machine disturbs less than wall-clock times. Bounds are the largest of any logit of any image.
 *Keras* is the largest float32 error of any logit that Keras made on the same images: one by one, as a batch and compiled.
 Errors are measured against the float64 evaluation, whose own error the bound includes. *bound/Keras* is the median over
 images. *class kept*: rounding provably keeps the class, or is likely to under `probabilistic`, which is a model of rounding
-errors here and fails with a probability of at most p where the model holds. *says nothing from*: the layer from which on
+errors here and fails with a probability of at most p where the model holds. *effort*: share of the usual work on open
+decisions, where it was less. *says nothing from*: the layer from which on
 the bound outgrows the values, where no digit of the outputs is certain.
 
-| network | parameters | MACs | arithmetic | images | inference | analysis | processor | ratio | ns per MAC | peak memory \
+| network | parameters | MACs | arithmetic | images | inference | analysis | ratio | ns per MAC | peak memory \
 | bound | of range | Keras | bound/Keras | outside | class kept | guarantee, domain | says nothing from |
-| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- \
-| --- |
+| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |
 """
 
 
@@ -140,13 +144,12 @@ def markdown(rows: Iterable[Row]) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     if "error" in row:
-        return (row["network"], "", "", row["arithmetic"], str(row["images"]), *[""] * 12, row["error"], "")
-    analysis, inference = row["analysis_cpu_seconds"], row["inference_cpu_seconds"]
+        return (row["network"], "", "", row["arithmetic"], str(row["images"]), *[""] * 11, row["error"], "")
+    analysis, inference, products = row["analysis_cpu_seconds"], row["inference_cpu_seconds"], row["macs"]
     seen = "keras_error" in row
     return (
-        row["network"], f"{row['parameters']:,}", f"{row['macs'] / 1e6:,.3g} M", row["arithmetic"], str(row["images"]),
-        f"{inference:.2g} s", f"{row['analysis_seconds']:.3g} s", f"{analysis:.3g} s", f"{analysis / inference:,.0f}",
-        f"{analysis / row['macs'] * 1e9:.3g}",
+        row["network"], f"{row['parameters']:,}", _products(products), row["arithmetic"], str(row["images"]),
+        f"{inference:.2g} s", f"{analysis:.3g} s", f"{analysis / inference:,.0f}", _number(analysis / products * 1e9),
         f"{row['peak_megabytes']:,.0f} MB", _number(row["largest_bound"]), f"{row['logit_range']:.3g}",
         _number(row["keras_error"]) if seen else "", _number(row["bound_over_error"]) if seen else "",
         f"{row['outside']} of {row['compared']:,}" if seen else row.get("keras", ""),
@@ -154,10 +157,16 @@ def _cells(row: Row) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+def _products(count: float) -> str:
+    return f"{count / 1e6:.3g} M" if count < 999.5e6 else f"{count / 1e9:.3g} G"
+
+
 def _guarantee(row: Row) -> str:
     details = [] if row["model"] is None else [f"a {row['model']}"]
     if row["failure_probability"] is not None:
         details.append(f"p <= {bound_text(row['failure_probability'], 1)}")
+    if row.get("effort", 1.0) != 1.0:
+        details.append(f"effort {row['effort']:g}")
     return ", ".join([row["guarantee"], *details, row["domain"]])
 
 
@@ -175,7 +184,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1, help="images of each network (default: 1)")
     parser.add_argument("--arithmetic", nargs="+", choices=list(ARITHMETICS), default=[KERAS_CONFORMS], metavar="LABEL")
     parser.add_argument("--timeout", type=float, default=1800.0, help="seconds for one analysis (default: 1800)")
+    parser.add_argument("--effort", type=float, default=1.0, help="work on open decisions, times the usual (default: 1)")
     parser.add_argument("--json", type=Path, help="read earlier figures from here and write all")
+    parser.add_argument("--render", action="store_true", help="measure nothing: write what --json holds")
     parser.add_argument("--markdown", type=Path, help="replace the section in this document")
     chosen = parser.parse_args()
     cases = find_cases(chosen.nets)
@@ -184,8 +195,8 @@ def main() -> None:
         parser.error(f"{unknown[0]!r} isn't in {chosen.nets}: build it with python -m benchmarks.networks {unknown[0]}")
     known = {_key(row): row for row in read_rows(chosen.json, "networks")}
     outside = 0
-    for name in chosen.names or list(cases):
-        for row in rows_of(cases[name], chosen.nets, chosen.arithmetic, chosen.images, chosen.timeout):
+    for name in [] if chosen.render else chosen.names or list(cases):
+        for row in rows_of(cases[name], chosen.nets, chosen.arithmetic, chosen.images, chosen.timeout, chosen.effort):
             known[_key(row)] = row
             outside += row.get("outside", 0) if row["arithmetic"] == KERAS_CONFORMS else 0
         if chosen.json is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,10 +18,11 @@ from boundnet.graph import LayerGraph
 from boundnet.ops import Activation, Reshape, Softmax
 from boundnet.rounding import Array, up
 from boundnet.sketches.settings import cost_of
-from boundnet.sketches.sketched import Sketched
 from boundnet.softmax_bounds import enclose, enclose_box, shares
 
 Rule = Literal["argmax", "sign", "none"]
+Below = Callable[[int], tuple[Array, Array]]
+"""Bounds of D_best - D_k for every k, as :meth:`boundnet.sketches.sketched.Sketched.below` finds them."""
 ALL_PAIRS = 32
 """Up to so many classes, every pair gets a row of its own."""
 MOST_ROWS = 2048
@@ -118,18 +120,18 @@ def bound_rows(
     flat = radius.reshape(n, -1)
     k = flat.shape[1]
     sketch = trace.sketches.get(node)
-    if sketch is not None and (k + k * k / 2.0 if k <= ALL_PAIRS else 2.0 * k) * cost_of(trace.graph) > ROW_WORK:
-        return _sketched_rows(trace, node, flat, sketch, pairs, best, sharpen)
-    if vague:
-        return Rows(flat, _triangle(flat) if pairs else None, None, vague=True)
+    each, below = flat, None
     work = k * cost_of(trace.graph)
-    if sketch is None and n == 1 and k > ALL_PAIRS and work > PROBED:
-        drowned = trace.lost is not None and work > ROW_WORK
-        if drowned and not sharpen:
-            return Rows(flat, _triangle(flat) if pairs else None, None)
-        first_row = _one_row(trace, node, flat, pairs, best)
-        if drowned or first_row.vague:
-            return first_row
+    plain = sketch is None and n == 1 and k > ALL_PAIRS
+    few = plain and work > ROW_WORK
+    if sketch is not None and (1.0 + k / 2.0 if k <= ALL_PAIRS else 2.0) * work > ROW_WORK:
+        each, below, few = np.minimum(flat, sketch.radii()[None]), sketch.below, True
+    if vague or (few and not sharpen):
+        return _no_rows(each, below, pairs, best, vague)
+    if few or (plain and work > PROBED):
+        some = _few_rows(trace, node, each, below, pairs, best)
+        if few or some.vague:
+            return some
     if k > MOST_ROWS:
         return Rows(flat, _triangle(flat) if pairs else None, None)
     eye = np.broadcast_to(np.eye(k)[:, None, :], (k, n, k))
@@ -159,21 +161,33 @@ def bound_rows(
     return Rows(each, table, source, typical)
 
 
-def _sketched_rows(
-    trace: Trace, node: str, radius: Array, sketch: Sketched, pairs: bool, best: Array | None, sharpen: bool
-) -> Rows:
-    """Bounds of one sample from probes, with adjoint rows for the elements and rivals that matter most if asked."""
-    shape = trace.tensors[node].radius.shape[1:]
-    each = np.minimum(radius, sketch.radii()[None])
-    k = each.shape[1]
-    chosen = int(np.argmax(each[0])) if best is None else int(best[0])
+def _no_rows(each: Array, below: Below | None, pairs: bool, best: Array | None, vague: bool = False) -> Rows:
+    """Elements within ``each`` and, if asked, differences with the class from what probes say or from the same."""
+    if not pairs:
+        return Rows(each, None, None, vague=vague)
+    table = _triangle(each)
+    if below is None:
+        return Rows(each, table, None, vague=vague)
+    chosen = _chosen(each, best)
+    low, high = below(chosen)
+    return Rows(each, _through(table, low[None], high[None], chosen), None, vague=vague)
+
+
+def _few_rows(
+    trace: Trace, node: str, each: Array, below: Below | None, pairs: bool, best: Array | None
+) -> Rows:  # fmt: skip
+    """Bounds of one sample from probes or radii, with adjoint rows for the class and, if asked, its closest rivals.
+
+    These rows also tell where errors come from, and whether others could say anything.
+    """
+    shape, k = trace.tensors[node].radius.shape[1:], each.shape[1]
+    each, chosen = each.copy(), _chosen(each, best)
     centre = trace.tensors[node].centre.reshape(-1)
-    low, high = sketch.below(chosen)
+    high = up(each[0, chosen] + each[0], 1)
+    low, high = below(chosen) if below is not None else (-high, high)
     slack = centre[chosen] - centre + low
     slack[chosen] = np.inf
     rivals = np.argsort(np.where(np.isnan(slack), -np.inf, slack))[: min(RIVALS, k - 1)] if pairs else np.zeros(0, np.int64)
-    if not sharpen:
-        return Rows(each, _through(_triangle(each), low[None], high[None], chosen) if pairs else None, None)
     rows = np.zeros((1 + len(rivals), 1, k))
     rows[:, 0, chosen] = 1.0
     rows[np.arange(1, 1 + len(rivals)), 0, rivals] = -1.0
@@ -181,23 +195,14 @@ def _sketched_rows(
     each[0, chosen] = min(each[0, chosen], source.bound[0, 0])
     low[rivals] = np.maximum(low[rivals], source.low[1:, 0])
     high[rivals] = np.minimum(high[rivals], source.high[1:, 0])
-    typical = np.zeros(1, np.int64)
-    if not pairs:
-        return Rows(each, None, source, typical)
-    return Rows(each, _through(_triangle(each), low[None], high[None], chosen), source, typical)
-
-
-def _one_row(trace: Trace, node: str, radius: Array, pairs: bool, best: Array | None) -> Rows:
-    """Radii as they are, and one row that tells where errors come from and whether others could say anything."""
-    each = radius.copy()
-    largest = np.abs(trace.tensors[node].centre).max()
-    chosen = int(np.argmax(each[0])) if best is None else int(best[0])
-    row = np.zeros((1, 1, each.shape[1]))
-    row[0, 0, chosen] = 1.0
-    source = _in_chunks(trace, node, row, trace.tensors[node].radius.shape[1:])
-    each[0, chosen] = min(each[0, chosen], source.bound[0, 0])
+    largest = float(np.abs(centre).max())
     vague = largest > 0.0 and not each[0, chosen] <= largest
-    return Rows(each, _triangle(each) if pairs else None, source, np.zeros(1, np.int64), vague)
+    table = _through(_triangle(each), low[None], high[None], chosen) if pairs else None
+    return Rows(each, table, source, np.zeros(1, np.int64), vague)
+
+
+def _chosen(each: Array, best: Array | None) -> int:
+    return int(np.argmax(each[0])) if best is None else int(best[0])
 
 
 def _through(table: Array, low: Array, high: Array, best: int | Array) -> Array:

@@ -9,7 +9,7 @@ import boundnet
 from boundnet import ops
 from boundnet.functions import make
 from boundnet.graph import LayerGraph
-from boundnet.heads import bound_rows
+from boundnet.heads import RIVALS, bound_rows
 from boundnet.runs import Runner
 from boundnet.sketches.claim import Claim
 from boundnet.testing import check_graph
@@ -88,11 +88,21 @@ def test_one_row_tells_whether_others_are_worth_it(seed: int, monkeypatch: pytes
     np.testing.assert_array_equal(fine.each, plain["binary64"].each)
     assert vague.vague
     assert vague.source is not None
-    assert len(vague.source.bound) == 1
+    assert len(vague.source.bound) == 1 + RIVALS
     assert (
         vague.each[0, 3] == plain["fp8_e5m2"].each[0, 3] > np.abs(every["fp8_e5m2"].machine.tensors["logits"].centre).max()
     )
     assert np.all(vague.each >= plain["fp8_e5m2"].each)
+    # Dear networks get a few rows: none of their bounds is below what all rows say.
+    monkeypatch.setattr("boundnet.heads.ROW_WORK", 0.0)
+    few, every_row = bound_rows(every["binary64"].machine, "logits", True, np.array([3])), plain["binary64"]
+    assert few.source is not None
+    assert len(few.source.bound) == 1 + RIVALS
+    assert few.pairs is not None
+    assert every_row.pairs is not None
+    assert few.each[0, 3] == every_row.each[0, 3]
+    assert np.all(few.each >= every_row.each)
+    assert np.all(few.pairs <= every_row.pairs)
     check_graph(graph, [x], boundnet.build("fp8_e5m2"), domains=("interval",))
 
 
