@@ -19,6 +19,7 @@ from boundnet.forward import Trace, forward
 from boundnet.functions import make
 from boundnet.graph import LayerGraph
 from boundnet.ops.base import Local, Op, Tensor
+from boundnet.presets import preset
 from boundnet.rounder import Rounder
 from boundnet.rounding import Array
 from boundnet.testing import check_bound, check_graph
@@ -156,3 +157,21 @@ def test_check_bound_reports_how_to_reproduce() -> None:
     with pytest.raises(AssertionError, match=r"(?s)left its rounding bound.*seed 7.*adversary") as caught:
         check_bound(Careless(np.full((3, 1), 1 / 3)), [np.ones((1, 3))], BF16, seed=7)
     assert "bfloat16 / binary32" in str(caught.value)
+
+
+@pytest.mark.parametrize("spreading", [True, False])
+def test_nothing_is_known_behind_an_overflow_in_affine_forms(spreading: bool) -> None:
+    """What is infinite has no symbol: readers have to go by the radius.  The other sample keeps its form."""
+    graph = LayerGraph()
+    graph.add("x", ops.Input((2,)))
+    graph.add("a", ops.Dense(np.array([[60000.0, 1.0], [60000.0, 0.5]])), ["x"])
+    last = ops.Dense(np.array([[2.0**-10], [0.5]])) if spreading else ops.Activation(make("relu"))
+    graph.add("y", last, ["a"])
+    graph.add("z", ops.Dense(np.ones((graph.shape("y")[0], 1))), ["y"])
+    graph.set_outputs(["z"])
+    x = np.array([[1.0, 1.0], [2.0**-7, 2.0**-8]])
+    domain = AffineDomain({name: graph.consumers(name) for name in graph.topological()})
+    trace = forward(graph, [x], Rounder(preset("binary16")), domain)
+    assert np.isinf(trace.tensors["a"].radius).any(axis=1).tolist() == [True, False]
+    for name in ("y", "z"):
+        assert np.isinf(trace.tensors[name].radius).any(axis=1).tolist() == [True, False], name

@@ -148,3 +148,32 @@ def test_rows_of_a_linear_network_say_what_affine_forms_say() -> None:
         _, exact, _ = exact_radii(domain.plan, graph.topological(), name, np.arange(6))
         np.testing.assert_allclose(exact, affine.tensors[name].radius[0], rtol=0.02)
         assert np.all(exact >= affine.tensors[name].radius[0] * (1.0 - 1e-3))
+
+
+def test_a_winner_of_two_windows_counts_twice() -> None:
+    """One rounding in two elements that are added: 2 and not sqrt(2) times its half-range."""
+    from boundnet import ops
+    from boundnet.sketches.rows import exact_radii
+
+    rules = stochastic("binary16")  # sums are nearly exact, and what is left of them is small
+    few = 1.5  # of it every rounding alone is worth less than its worst case
+    graph = LayerGraph("overlapping")
+    graph.add("x", ops.Input((3, 1)))
+    graph.add("a", ops.Dense(rules.storage.round(np.array([[1.1]]))), ["x"])
+    graph.add("pool", ops.MaxPool((2,), (1,)), ["a"])
+    graph.add("flat", ops.Reshape((2,)), ["pool"])
+    graph.add("y", ops.Dense(np.ones((2, 1)), np.array([-6.8125])), ["flat"])
+    graph.set_outputs(["y"])
+    x = rules.storage.round(np.array([[[1.0], [3.1], [2.0]]]))
+    affine = traced(graph, [x], rules, few)
+    deviation = affine.locals["a"].deviation
+    assert deviation is not None
+    least = few * 2.0 * deviation[0, 1, 0]
+    assert affine.locals["y"].deviation is not None
+    assert affine.locals["y"].deviation[0, 0] < deviation[0, 1, 0] / 4
+    assert affine.tensors["y"].radius[0, 0] >= least
+    assert adjoint(affine, "y", np.ones((1, 1, 1))).bound[0, 0] >= least
+    domain = SketchDomain(graph, ENOUGH, 1, np.inf, lam=few)
+    forward(graph, [x], Rounder(rules), domain, chance=Chance.of(rules, few))
+    _, exact, _ = exact_radii(domain.plan, graph.topological(), "y", np.arange(1))
+    assert exact[0] >= least
