@@ -26,7 +26,7 @@ from boundnet.graph import LayerGraph
 from boundnet.load_inputs import Loaded
 from boundnet.mca.backend import Job, backend
 from boundnet.mca.digits import CHANCE
-from boundnet.mca.results import LayerSpread, Sampled, kept_words
+from boundnet.mca.results import LayerSpread, Sampled, kept_words, reference_words
 from boundnet.mca.sample import sample
 from boundnet.results import Analysis
 
@@ -135,11 +135,8 @@ def show(found: Sampled, request: Request) -> None:
         for layer in found.layers:
             table.add_row(*map(Text, _row(layer, shared)))
         console.print(table)
-        about = {"float64": "float64 evaluation", "mean": "samples' mean"}.get(
-            found.digits.reference, found.digits.reference
-        )
         how = f"{found.sampling.title}, {found.sampling.samples} samples, seed {found.sampling.seed}"
-        rule = f"digits against the {about}, significantdigits {found.digits.version}"
+        rule = f"digits against the {reference_words(found.digits)}, significantdigits {found.digits.version}"
         console.print(Text(f"{how}; {rule}"), soft_wrap=True)
         for line in filter(None, (kept_words(found), *(f"note: {note}" for note in found.notes))):
             console.print(Text(printable(line)), soft_wrap=True)

@@ -161,6 +161,11 @@ class Sampled:
         return json.dumps(plain(self), indent=1, allow_nan=False)
 
 
+def reference_words(rule: DigitsRule) -> str:
+    """What digits are counted against."""
+    return {"float64": "float64 evaluation", "mean": "samples' mean"}.get(rule.reference, rule.reference)
+
+
 def kept_words(found: Sampled) -> str:
     """How much the number of samples alone says (:func:`boundnet.mca.digits.repeated`); empty where nothing was sampled."""
     rule = found.digits

@@ -173,5 +173,5 @@ def _compute(layout: Layout, functions: Sequence[Function]) -> str:
         if function.piece.scratch:
             values.append(f"work + {layout.work}")
         lines.append(f"    {function.name}({', '.join(values)});")
-    unused = [] if any("weights" in line for line in lines) else ["    (void)weights;"]
+    unused = [f"    (void){name};" for name in ("weights", "work") if not any(name in line for line in lines)]
     return "\n".join(["void network_compute(const real *weights, real *work) {", *unused, *lines, "}"])

@@ -11,7 +11,7 @@ import numpy as np
 from markupsafe import Markup
 
 from boundnet.figures import bound_text, count_text, floor_text, printable, shape_text, share_text, value_text
-from boundnet.mca.results import Digits, LayerSpread, OutputSpread, Sampled, kept_words
+from boundnet.mca.results import Digits, LayerSpread, OutputSpread, Sampled, kept_words, reference_words
 from boundnet.results import Analysis, OutputBound
 from boundnet_reports.page.crosscheck import same_model
 from boundnet_reports.page.depth import Legend, Plot
@@ -78,9 +78,9 @@ def facts(result: Sampled) -> dict[str, str]:
         "inputs": printable(f"{result.inputs.count} from {result.inputs.source}"),
         "execution": printable(f"{sampling.title} ({sampling.backend})"),
         "arithmetic": printable(str(result.arithmetic.get("name", ""))),
-        "digits": f"{unit(result)} against the {printable(rule.reference)}, probability {rule.probability:g}, confidence "
-        f"{rule.confidence:g} (significantdigits {printable(rule.version)})",
-        "kept": kept_words(result),
+        "digits": f"{unit(result)} against the {printable(reference_words(rule))}, probability {rule.probability:g}, "
+        f"confidence {rule.confidence:g} (significantdigits {printable(rule.version)})",
+        "samples": kept_words(result),
     }
 
 
