@@ -66,7 +66,9 @@ def assumptions(arithmetic: Arithmetic, *, casts: bool, inputs_cast: bool) -> tu
     if inputs_cast:
         lines.append(f"inputs are cast to {a.storage.name} once, correctly rounded; the cast counts as error")
     if a.storage.precision > 40:
-        lines.append("the float64 centre's own error is part of the bound twice over, which about triples it in this format")
+        lines.append(
+            "the float64 centre's own error is part of the bound twice over, which makes it three or four times as large"
+        )
     lines.append(
         "the analyzer itself runs in IEEE binary64, round to nearest, with the function accuracies of docs/arithmetic.md"
     )
