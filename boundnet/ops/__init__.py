@@ -3,6 +3,7 @@
 from boundnet.ops.affine import BatchNorm, ScaleShift, Standardize
 from boundnet.ops.base import Local, Op, Tensor
 from boundnet.ops.bilinear import Contract, Einsum, Total
+from boundnet.ops.bucket import Bucket
 from boundnet.ops.choice import Blank, Differs, Lookup, Select
 from boundnet.ops.divide import Divide, DivideBy
 from boundnet.ops.elementwise import Activation, PReLU
@@ -27,6 +28,7 @@ __all__ = [
     "BatchNorm",
     "Bilinear",
     "Blank",
+    "Bucket",
     "Concat",
     "Contract",
     "Conv",

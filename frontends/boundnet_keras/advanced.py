@@ -9,7 +9,7 @@ from typing import Any
 from boundnet import functions, ops
 from boundnet.errors import GraphError
 from boundnet_keras.lowering import Lowering, Refused, Rule
-from boundnet_keras.model import Config
+from boundnet_keras.reducing import softmax_over
 from boundnet_keras.values import number
 
 
@@ -60,14 +60,11 @@ def _thresholded_relu(layer: Lowering, inputs: Sequence[str]) -> str:
 
 
 def _softmax(layer: Lowering, inputs: Sequence[str]) -> str:
-    return add_softmax(layer, inputs[0], layer.get("axis", -1), ops.Softmax)
-
-
-def _refuse_softmax(config: Config, major: int) -> str:
-    axis = config.get("axis", -1)
-    if isinstance(axis, list) and len(axis) != 1:
-        return "softmax over several axes at once; reshape them into one axis before it"
-    return ""
+    axis = layer.get("axis", -1)
+    if isinstance(axis, list | tuple) and len(axis) > 1:
+        rank = len(layer.shape(inputs[0]))
+        return softmax_over(layer, inputs[0], sorted({layer.axis(one, rank) for one in axis}))
+    return add_softmax(layer, inputs[0], axis, ops.Softmax)
 
 
 AS_ARGUMENT = {
@@ -75,5 +72,5 @@ AS_ARGUMENT = {
     "LeakyReLU": Rule(_leaky_relu),
     "ELU": Rule(_elu),
     "ThresholdedReLU": Rule(_thresholded_relu),
-    "Softmax": Rule(_softmax, _refuse_softmax),
+    "Softmax": Rule(_softmax),
 }

@@ -106,6 +106,12 @@ MORE: dict[str, Callable[[Draw], tuple[ops.Op, list[tuple[int, ...]]]]] = {
     "transpose three": lambda d: (ops.Transpose((2, 0, 1)), [(2, 3, 4)]),
     "pad three": lambda d: (ops.Pad(((0, 1), (2, 0), (1, 1))), [(2, 1, 2)]),
     "concat first": lambda d: (ops.Concat(0), [(2, 3), (1, 3)]),
+    "take rows": lambda d: (ops.Take(0, (2, 0, 2, 1)), [(3, 2)]),
+    "take cells": lambda d: (ops.Take(2, (0, 1, 1)), [(2, 3, 2)]),
+    "patches": lambda d: (ops.Patches((2, 3), (2, 1)), [(5, 4, 2)]),
+    "bilinear": lambda d: (ops.Bilinear(((4, 8), (8, 2), (2, 4))[d.rng.integers(3)]), [(4, 4, 2)]),
+    "bucket": lambda d: (ops.Bucket((-1.0, 0.1, 0.5)), [(4, 5)]),
+    "bucket of none": lambda d: (ops.Bucket(()), [(3,)]),
     "reshape": lambda d: (ops.Reshape((3, 2)), [(2, 3)]),
 }  # fmt: skip
 

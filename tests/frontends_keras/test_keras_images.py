@@ -53,6 +53,27 @@ def test_category_encoding(keras: ModuleType, tmp_path: Path, mode: str) -> None
         np.testing.assert_array_equal(run(load(model, kind, tmp_path), x)[0], outputs_of(model, [x])[0])
 
 
+@pytest.mark.parametrize("mode", ["int", "one_hot", "multi_hot", "count"])
+def test_discretization(keras: ModuleType, tmp_path: Path, mode: str) -> None:
+    size = 1 if mode == "one_hot" else 5
+    layer = keras.layers.Discretization([-1.0, 0.1, 2.5], output_mode=mode)
+    model = keras.Sequential([keras.Input((size,)), layer])
+    x = np.array([[-1.0, 0.0, 0.3, 7.0, -9.0], [2.5, -1.5, 0.1, 1.0, 3.0]], dtype=np.float32)[:, :size]
+    for kind in ("h5", "keras"):
+        np.testing.assert_array_equal(run(load(model, kind, tmp_path), x)[0], outputs_of(model, [x])[0])
+
+
+def test_bins_into_an_embedding(keras: ModuleType) -> None:
+    """Exact where the inputs decide the bins; nothing is known of the embedding where they don't."""
+    layers = [keras.layers.Discretization([0.0, 1.0]), keras.layers.Embedding(3, 2), keras.layers.Flatten()]
+    model = keras.Sequential([keras.Input((2,), dtype="float32"), *layers])
+    randomise(model)
+    bound = boundnet.analyze(model, np.array([[0.5, 2.0], [1.0, 0.0]]), "binary32").samples[0].outputs[0].absolute_bound
+    assert np.all(bound < 1e-6)
+    with pytest.raises(boundnet.UnsupportedLayerError, match="adapt"):
+        boundnet.load(keras.Sequential([keras.Input((2,)), keras.layers.Discretization(num_bins=3)]))
+
+
 def test_reversible_embedding(keras: ModuleType, tmp_path: Path) -> None:
     if not hasattr(keras.layers, "ReversibleEmbedding"):
         pytest.skip("this Keras has no ReversibleEmbedding")

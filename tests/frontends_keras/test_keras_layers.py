@@ -112,6 +112,10 @@ def _cases() -> list[Case]:
             add("Conv3DTranspose", (3, 2, 4, 2), filters=2, kernel_size=3, strides=(2, 1, 2), padding=padding)
 
     def pooling() -> None:
+        for kind in ("Average", "Max"):
+            add(f"Adaptive{kind}Pooling1D", (7, 2), output_size=3)
+            add(f"Adaptive{kind}Pooling2D", (8, 5, 2), output_size=(4, 3))
+            add(f"Adaptive{kind}Pooling2D", (3, 3, 1), output_size=(5, 1))
         for family in ("MaxPooling", "AveragePooling"):
             for padding in ("valid", "same"):
                 add(f"{family}1D", (8, 2), pool_size=3, strides=2, padding=padding)
@@ -188,6 +192,8 @@ def _cases() -> list[Case]:
         add("Softmax", (4, 3))
         add("Softmax", (4, 3), axis=1)
         add("Softmax", (4, 3), axis=[2])
+        add("Softmax", (4, 3), axis=[1, 2])
+        add("Softmax", (2, 3, 4), axis=[-1, 1])
 
     for family in (convolutions, transposed, pooling, moving, dense, scaling, activations):
         family()
@@ -282,3 +288,12 @@ def test_channels_first(
     for file in ("h5", "keras"):
         (actual,) = run(load(first, file, tmp_path), inputs)
         np.testing.assert_allclose(actual, expected, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("kind", ["AdaptiveAveragePooling3D", "AdaptiveMaxPooling3D"])
+def test_adaptive_pooling_of_volumes(keras: ModuleType, kind: str) -> None:
+    """In float32: TensorFlow has no other kernels for it."""
+    layer = getattr(keras.layers, kind)((3, 2, 3), dtype="float32")
+    model = keras.Sequential([keras.Input((4, 5, 3, 2), dtype="float32"), layer])
+    x = np.random.default_rng(0).normal(size=(2, 4, 5, 3, 2)).astype(np.float32)
+    np.testing.assert_allclose(run(load(model, "live", Path()), x)[0], outputs_of(model, [x])[0], rtol=1e-6, atol=1e-6)

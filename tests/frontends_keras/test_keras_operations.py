@@ -26,6 +26,11 @@ CASES: dict[str, Build] = {
                                k.clip(x, -0.5, 1.0), k.rsqrt(k.square(x) + 0.25)],
     "activations": lambda k, x: [k.relu(x), k.leaky_relu(x), k.leaky_relu(x, 0.3), k.gelu(x), k.gelu(x, approximate=False), k.softmax(x),
                                  k.softmax(x, axis=1), k.log_softmax(x), k.elu(x, 0.7), k.celu(x, 0.5), k.silu(x), k.hard_sigmoid(x)],
+    "spreads": lambda k, x: [k.min(x, axis=1), k.min(x, axis=(1, 2), keepdims=True), k.var(x, axis=-1), k.std(x, axis=1, keepdims=True),
+                             k.logsumexp(x, axis=-1), k.logsumexp(x, axis=(1, 2), keepdims=True), k.cumsum(x, axis=1), k.cumsum(x, axis=-1)],
+    "moves": lambda k, x: [k.pad(x, [[0, 0], [1, 0], [0, 2]]), k.pad(x, [[0, 0], [1, 2], [0, 1]], mode="reflect"), k.roll(x, 1, axis=1),
+                           k.pad(x, [[0, 0], [0, 0], [2, 2]], mode="symmetric"), k.roll(x, (-1, 2), axis=(1, 2)), k.tile(x, (1, 2, 1)),
+                           k.tile(x, (1, 1, 3)), k.swapaxes(x, 1, 2), k.moveaxis(x, 2, 1), k.moveaxis(x, -1, -2)],
     "joins": lambda k, x: [k.concatenate([x, x], axis=1), k.maximum(x, 1.0 - x), k.minimum(x, x * x), k.normalize(x, axis=-1)],
 }  # fmt: skip
 
@@ -58,3 +63,20 @@ def test_float32_stays_within_the_bound(keras: ModuleType, name: str) -> None:
             away = np.abs(output.value - theirs[sample.index].astype(np.float64))
             assert np.all(away <= output.absolute_bound), output.name
             assert np.isfinite(output.absolute_bound).all(), output.name
+
+
+def test_float32_softmax_over_two_axes_stays_within_the_bound(keras: ModuleType) -> None:
+    """exp(x - logsumexp(x)): with arguments of 1000, the subtraction alone is off by more than the result's last digits."""
+    x = keras.Input((3, 4), dtype="float32")
+    model = keras.Model(x, keras.layers.Softmax(axis=[1, 2], dtype="float32")(x))
+    away = np.array([0.0, 1000.0, -77.0, 3e4])[:, None, None]
+    values = (np.random.default_rng(0).normal(size=(4, 3, 4)) + away).astype(np.float32)
+    (computed,) = outputs_of(model, [values])
+    ratios = []
+    for sample in boundnet.analyze(model, values, "binary32").samples:
+        (output,) = sample.outputs
+        away = np.abs(output.value - computed[sample.index].astype(np.float64))
+        assert np.all(away <= output.absolute_bound)
+        assert np.isfinite(output.absolute_bound).all()
+        ratios.append(float((output.absolute_bound / np.maximum(away, 1e-30)).min()))
+    assert min(ratios) < 100.0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numbers_of import every_number
 
 from boundnet import ops
 from boundnet.arithmetic import Arithmetic
 from boundnet.errors import InputError
-from boundnet.formats import BFLOAT16, BINARY32, E4M3FN
+from boundnet.formats import BFLOAT16, BINARY32, E4M3FN, E5M2, Format
 from boundnet.ops.base import Tensor
 from boundnet.rounder import Rounder
 from boundnet.testing import check_bound
@@ -47,6 +48,37 @@ def test_undecided(rules: Arithmetic) -> None:
     assert np.isinf(ops.Lookup(np.eye(3)).local(Rounder(rules), index).rounding).all()
     open_ = ops.MaskedSoftmax(1, None).local(Rounder(rules), near, mask)
     assert np.isinf(open_.rounding).all()
+
+
+@pytest.mark.parametrize("rules", RULES, ids=lambda rules: rules.name)
+def test_buckets(rules: Arithmetic) -> None:
+    """Decided away from boundaries and on those that are numbers of the format; one of several beside the others."""
+    op = ops.Bucket((-1.0, 0.1, 0.5, 2.0))
+    x = np.array([[-3.0, -1.0, 0.0, 0.5, 1.0, 64.0]])
+    local = check_bound(op, [x], rules)
+    assert np.array_equal(op.centre(x), [[0.0, 1.0, 1.0, 3.0, 3.0, 4.0]])
+    assert local.strip is not None
+    assert np.all(local.strip == 0.0)
+    assert local.zero[0, 0]
+    near = rules.storage.round(np.array([[0.1, 0.4375, 2.5]]))
+    radius = np.array([[0.0, 0.125, 1.0]])
+    strip = check_bound(op, [near], rules, radius=[radius]).strip
+    assert strip is not None
+    assert np.array_equal(strip[0, 1:], [1.0, 1.0])
+    wide = Tensor(np.zeros((1, 1)), np.full((1, 1), np.inf), np.zeros((1, 1), dtype=np.bool_))
+    assert op.local(Rounder(rules), wide).strip == pytest.approx(3.0)
+    assert op.difference([wide], op.local(Rounder(rules), wide), [np.ones((1, 1))]) == 4.0
+
+
+@pytest.mark.parametrize("fmt", [E4M3FN, E5M2], ids=lambda fmt: fmt.name)
+def test_buckets_of_every_number(fmt: Format) -> None:
+    x = every_number(fmt)[None]
+    tiny = fmt.smallest_subnormal
+    for edges in ((-300.0, -0.3, -tiny, 0.0, tiny, 0.1, 1.0, 1.06, 17.0), (-tiny / 2, tiny / 2), (0.0,)):
+        for subnormals in ("gradual", "ftz", "ftz+daz", "either"):
+            for rounding in ("nearest", "any"):
+                rules = Arithmetic("fp8", fmt, fmt, rounding=rounding, subnormals=subnormals)  # type: ignore[arg-type]
+                check_bound(ops.Bucket(edges), [x], rules, trials=12, exact=False)
 
 
 def test_masked_softmax_by_data() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from boundnet.mca.emit.code import CType, Piece, Shape, index, loop, nest, size_of, strides_of
-from boundnet.ops import Blank, Differs, Lookup, Select
+from boundnet.ops import Blank, Bucket, Differs, Lookup, Select
 
 
 def blank(op: Blank, shapes: Sequence[Shape], ctype: CType) -> Piece:
@@ -37,3 +37,14 @@ def lookup(op: Lookup, shapes: Sequence[Shape], ctype: CType) -> Piece:
     body = [f"const int there = x[i] > -1 && x[i] < {rows};", "const long row = there ? (long)x[i] : 0;",
             f"{loop('c', entry)} y[i * {entry} + c] = there ? p0[row * {entry} + c] : (real)NAN;"]  # fmt: skip
     return Piece(tuple(nest([loop("i", size_of(shapes[0]))], body)))
+
+
+def bucket(op: Bucket, shapes: Sequence[Shape], ctype: CType) -> Piece:
+    """The number of boundaries, literals of the C type, that are not above the value."""
+    edges = ", ".join(map(ctype.literal, op.boundaries)) or "0"
+    body = [
+        "int passed = 0;",
+        f"{loop('c', len(op.boundaries))} if (x[i] >= edges[c]) passed = (int)c + 1;",
+        "y[i] = (real)passed;",
+    ]
+    return Piece((f"    static const real edges[] = {{{edges}}};", *nest([loop("i", size_of(shapes[0]))], body)))

@@ -14,7 +14,7 @@ from boundnet import ops
 from boundnet.errors import Refusal, UnsupportedLayerError
 from boundnet.formats import Format
 from boundnet.graph import LayerGraph
-from boundnet.mca.emit import choices, groups, moves, sums, text, weights
+from boundnet.mca.emit import choices, groups, images, moves, sums, text, weights
 from boundnet.mca.emit.code import CType, Piece, Real, Shape, operand, size_of
 from boundnet.mca.emit.programs import elementwise, parametric
 from boundnet.ops.base import Op
@@ -55,6 +55,9 @@ EMITTERS: Mapping[type[Op], Emitter] = {
     ops.Repeat: moves.repeat,
     ops.Pad: moves.pad,
     ops.Concat: moves.concat,
+    ops.Take: images.take,
+    ops.Patches: images.patches,
+    ops.Bilinear: images.bilinear,
     ops.MaxPool: moves.max_pool,
     ops.Softmax: moves.softmax,
     ops.LogSoftmax: moves.softmax,
@@ -63,6 +66,7 @@ EMITTERS: Mapping[type[Op], Emitter] = {
     ops.RMSNorm: groups.normalise,
     ops.UnitNorm: groups.normalise,
     ops.Blank: choices.blank,
+    ops.Bucket: choices.bucket,
     ops.Differs: choices.differs,
     ops.Select: choices.select,
     ops.Lookup: choices.lookup,

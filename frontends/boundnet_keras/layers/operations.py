@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from boundnet import ops
-from boundnet_keras.layers import tensors
+from boundnet_keras.layers import moves, tensors
 from boundnet_keras.layers.masks import either
 from boundnet_keras.lowering import Lowering, Refused, Rule, Shape
 from boundnet_keras.model import OPERATION, Config, Ref
@@ -117,4 +117,5 @@ RULES = {
     OPERATION + "Maximum": Rule(_nary(ops.Maximum), merges=True),
     OPERATION + "Minimum": Rule(_nary(ops.Minimum), merges=True),
     **tensors.RULES,
+    **moves.RULES,
 }

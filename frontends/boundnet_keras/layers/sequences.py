@@ -63,10 +63,31 @@ def _reversible(layer: Lowering, inputs: Sequence[str]) -> str:
 
 
 def _category_encoding(layer: Lowering, inputs: Sequence[str]) -> str:
+    whole_numbers(layer, inputs[0])
+    return _encoded(layer, inputs[0], ints(layer.get("num_tokens"), 1)[0], str(layer.get("output_mode", "multi_hot")))
+
+
+def _discretization(layer: Lowering, inputs: Sequence[str]) -> str:
+    """Numbers of bins, as they are or encoded as categories.  TensorFlow holds the boundaries as binary32."""
+    edges = np.asarray(layer.get("bin_boundaries"), dtype=np.float32).astype(np.float64)
+    mode = str(layer.get("output_mode", "int"))
+    bins = layer.add(ops.Bucket(tuple(np.unique(edges).tolist())), inputs[0], part="" if mode == "int" else "bins")
+    return bins if mode == "int" else _encoded(layer, bins, len(edges) + 1, mode)
+
+
+def _refuse_discretization(config: Config, major: int) -> str:
+    if config.get("bin_boundaries") is None:
+        return "has no boundaries of its bins; call adapt before the model is saved"
+    edges = np.asarray(config["bin_boundaries"], dtype=np.float64)
+    if edges.ndim != 1 or not np.all(np.isfinite(edges)) or not np.all(np.diff(edges.astype(np.float32)) > 0.0):
+        return "its boundaries don't increase as float32 numbers"
+    return _refuse_encoding(
+        {**config, "output_mode": "count"} if config.get("output_mode", "int") == "int" else config, major
+    )
+
+
+def _encoded(layer: Lowering, x: str, count: int, mode: str) -> str:
     """One-hot, multi-hot or counted categories of whole numbers."""
-    (x,) = inputs
-    count, mode = ints(layer.get("num_tokens"), 1)[0], str(layer.get("output_mode", "multi_hot"))
-    whole_numbers(layer, x)
     shape = layer.shape(x)
     if mode == "one_hot":
         shape = shape[:-1] if shape and shape[-1] == 1 else shape
@@ -159,6 +180,7 @@ RULES = {
     "Embedding": Rule(_embedding, _refuse_embedding, weighted=lambda config: True),
     "ReversibleEmbedding": Rule(_reversible, _refuse_embedding, weighted=lambda config: True),
     "CategoryEncoding": Rule(_category_encoding, _refuse_encoding),
+    "Discretization": Rule(_discretization, _refuse_discretization),
     "Masking": Rule(_masking),
     "TimeDistributed": Rule(_time_distributed, _refuse_wrapped, weighted=lambda config: True),
     "SpectralNormalization": Rule(_wrapped, _refuse_wrapped, weighted=lambda config: True),

@@ -12,46 +12,18 @@ import numpy as np
 from boundnet import ops
 from boundnet_keras.activations import add_activation
 from boundnet_keras.advanced import add_function, add_softmax, scalar
+from boundnet_keras.layers.arguments import HINT, argument, listed
+from boundnet_keras.layers.arguments import axes as axes_of
 from boundnet_keras.layers.tensorflow_ops import new_shape
 from boundnet_keras.lowering import Lowering, Refused, Rule
 from boundnet_keras.model import OPERATION, Ref
+from boundnet_keras.reducing import reduced
 from boundnet_keras.values import ints, number
-
-_HINT = "use the layer of keras.layers that does the same"
-
-
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [value]
-
-
-def _argument(layer: Lowering, key: str, place: int = 1, default: Any = None) -> Any:
-    """A setting of an operation: in its configuration, or among the arguments of its call."""
-    if layer.config.get(key) is not None:
-        return layer.config[key]
-    plain = layer.call.arguments
-    value = plain[place] if place < len(plain) and not isinstance(plain[place], Ref) else layer.call.options.get(key)
-    return default if value is None else value
-
-
-def _axes(layer: Lowering, rank: int, key: str = "axis") -> list[int]:
-    """Axes to reduce; all of them would mix the samples of a batch."""
-    raw = _argument(layer, key)
-    if raw is None:
-        raise Refused(f"reduces all axes, the batch's too; give the axes or {_HINT}")
-    return sorted({layer.axis(axis, rank) for axis in _listed(raw)})
 
 
 def _reduced(layer: Lowering, x: str, over: Callable[[str], str]) -> str:
-    """``over`` applied to x as (n, rest), n the numbers along the reduced axes; the shape that Keras gives."""
-    shape = layer.shape(x)
-    axes = _axes(layer, len(shape))
-    rest = [axis for axis in range(len(shape)) if axis not in axes]
-    n = math.prod(shape[axis] for axis in axes)
-    y = layer.transpose(x, [*axes, *rest], "to_front")
-    y = over(layer.reshape(y, (n, math.prod(shape[axis] for axis in rest)), "flatten"))
-    keep = bool(_argument(layer, "keepdims", 2, False))
-    target = tuple(1 if axis in axes else size for axis, size in enumerate(shape) if keep or axis not in axes)
-    return layer.add(ops.Reshape(target), y, part="result")
+    keep = bool(argument(layer, "keepdims", 2, False))
+    return reduced(layer, x, axes_of(layer, len(layer.shape(x))), keep, over)
 
 
 def _sum(layer: Lowering, inputs: Sequence[str]) -> str:
@@ -63,8 +35,8 @@ def _mean(layer: Lowering, inputs: Sequence[str]) -> str:
 
 
 def _max(layer: Lowering, inputs: Sequence[str]) -> str:
-    if _argument(layer, "initial") is not None:
-        raise Refused(f"has an initial value; {_HINT}")
+    if argument(layer, "initial") is not None:
+        raise Refused(f"has an initial value; {HINT}")
     return _reduced(layer, inputs[0], lambda x: layer.add(ops.MaxPool((layer.shape(x)[0],)), x))
 
 
@@ -72,9 +44,9 @@ def _get_item(layer: Lowering, inputs: Sequence[str]) -> str:
     """x[...]: slices and single indices, the batch axis taken whole."""
     (x,) = inputs
     shape, key = layer.shape(x), layer.call.arguments[1:]
-    items = [item for part in key for item in _listed(part)]
+    items = [item for part in key for item in listed(part)]
     if "..." in items or Ellipsis in items:
-        raise Refused(f"uses an ellipsis; {_HINT}")
+        raise Refused(f"uses an ellipsis; {HINT}")
     whole = {"start": None, "stop": None, "step": None}
     if not items or _slice(items[0]) not in (whole, {**whole, "start": 0}):
         raise Refused("takes part of the batch; take all samples, x[:, ...]")
@@ -86,10 +58,10 @@ def _get_item(layer: Lowering, inputs: Sequence[str]) -> str:
             continue
         parts = _slice(item) if item is not None else whole
         if parts is None:
-            raise Refused(f"indexes with {item!r}; {_HINT}")
+            raise Refused(f"indexes with {item!r}; {HINT}")
         first, last, every = slice(parts["start"], parts["stop"], parts["step"]).indices(size)
         if every < 1:
-            raise Refused(f"steps backwards; {_HINT}")
+            raise Refused(f"steps backwards; {HINT}")
         begin, end, step = [*begin, first], [*end, last], [*step, every]
         kept.append(len(range(first, last, every)))
     y = layer.add(ops.Slice(tuple(begin), tuple(end), tuple(step)), x, part="slice")
@@ -102,39 +74,39 @@ def _slice(item: Any) -> dict[str, Any] | None:
 
 
 def _reshape(layer: Lowering, inputs: Sequence[str]) -> str:
-    target = [-1 if size is None else int(size) for size in _listed(_argument(layer, "newshape"))]
+    target = [-1 if size is None else int(size) for size in listed(argument(layer, "newshape"))]
     return layer.add(ops.Reshape(new_shape(layer, inputs[0], target)), inputs[0])
 
 
 def _transpose(layer: Lowering, inputs: Sequence[str]) -> str:
-    axes = _argument(layer, "axes")
+    axes = argument(layer, "axes")
     if axes is None or int(axes[0]) != 0:
-        raise Refused(f"moves the batch axis; {_HINT}")
+        raise Refused(f"moves the batch axis; {HINT}")
     return layer.add(ops.Transpose(tuple(layer.axis(axis, len(axes) - 1) for axis in axes[1:])), inputs[0])
 
 
 def _expand_dims(layer: Lowering, inputs: Sequence[str]) -> str:
     shape = list(layer.shape(inputs[0]))
-    for axis in sorted(layer.axis(axis, len(shape) + 1) for axis in _listed(_argument(layer, "axis"))):
+    for axis in sorted(layer.axis(axis, len(shape) + 1) for axis in listed(argument(layer, "axis"))):
         shape.insert(axis, 1)
     return layer.add(ops.Reshape(tuple(shape)), inputs[0])
 
 
 def _squeeze(layer: Lowering, inputs: Sequence[str]) -> str:
     shape = layer.shape(inputs[0])
-    axes = _axes(layer, len(shape))
+    axes = axes_of(layer, len(shape))
     if any(shape[axis] != 1 for axis in axes):
         raise Refused(f"squeezes axes {axes} of {shape}, which are longer than 1")
     return layer.add(ops.Reshape(tuple(size for axis, size in enumerate(shape) if axis not in axes)), inputs[0])
 
 
 def _concatenate(layer: Lowering, inputs: Sequence[str]) -> str:
-    return layer.add(ops.Concat(layer.axis(_argument(layer, "axis", 99, -1), len(layer.shape(inputs[0])))), *inputs)
+    return layer.add(ops.Concat(layer.axis(argument(layer, "axis", 99, -1), len(layer.shape(inputs[0])))), *inputs)
 
 
 def _stack(layer: Lowering, inputs: Sequence[str]) -> str:
     shape = list(layer.shape(inputs[0]))
-    axis = layer.axis(_argument(layer, "axis", 99, 0), len(shape) + 1)
+    axis = layer.axis(argument(layer, "axis", 99, 0), len(shape) + 1)
     shape.insert(axis, 1)
     return layer.add(ops.Concat(axis), *(layer.reshape(x, shape, f"row{i}") for i, x in enumerate(inputs)))
 
@@ -142,7 +114,7 @@ def _stack(layer: Lowering, inputs: Sequence[str]) -> str:
 def _split(layer: Lowering, inputs: Sequence[str]) -> list[str]:
     (x,) = inputs
     shape = layer.shape(x)
-    axis, how = layer.axis(_argument(layer, "axis", 2, 0), len(shape)), _argument(layer, "indices_or_sections")
+    axis, how = layer.axis(argument(layer, "axis", 2, 0), len(shape)), argument(layer, "indices_or_sections")
     size = shape[axis]
     if isinstance(how, int) and size % how:
         raise Refused(f"splits {size} into {how} parts that are not equal")
@@ -159,13 +131,13 @@ def _matmul(layer: Lowering, inputs: Sequence[str]) -> str:
     x, y = inputs
     rank = len(layer.shape(x))
     if rank != len(layer.shape(y)) or rank < 2:
-        raise Refused(f"multiplies tensors of {rank} and {len(layer.shape(y))} axes; {_HINT}")
+        raise Refused(f"multiplies tensors of {rank} and {len(layer.shape(y))} axes; {HINT}")
     outer = string.ascii_lowercase[: rank - 2]
     return layer.add(ops.Einsum(f"{outer}XY,{outer}YZ->{outer}XZ"), x, y)
 
 
 def _einsum(layer: Lowering, inputs: Sequence[str]) -> str:
-    equation = str(_argument(layer, "subscripts", 0)).replace(" ", "")
+    equation = str(argument(layer, "subscripts", 0)).replace(" ", "")
     operands, _, result = equation.partition("->")
     parts = operands.split(",")
     batch = parts[0][:1]
@@ -178,7 +150,7 @@ def _divide(layer: Lowering, inputs: Sequence[str]) -> str:
     arguments = layer.call.arguments
     if len(inputs) == 2:
         if len(layer.shape(inputs[0])) != len(layer.shape(inputs[1])):
-            raise Refused(f"broadcasts {layer.shape(inputs[0])} with {layer.shape(inputs[1])}, batch axes apart; {_HINT}")
+            raise Refused(f"broadcasts {layer.shape(inputs[0])} with {layer.shape(inputs[1])}, batch axes apart; {HINT}")
         return layer.add(ops.Divide(), *inputs)
     if isinstance(arguments[0], Ref):
         value = number(arguments[1])
@@ -190,7 +162,7 @@ def _divide(layer: Lowering, inputs: Sequence[str]) -> str:
 
 
 def _clip(layer: Lowering, inputs: Sequence[str]) -> str:
-    low, high = (number(_argument(layer, key, i + 1)) for i, key in enumerate(("x_min", "x_max")))
+    low, high = (number(argument(layer, key, i + 1)) for i, key in enumerate(("x_min", "x_max")))
     return add_function(layer, inputs[0], "clip", low=low, high=high)
 
 
@@ -198,16 +170,16 @@ def _function(name: str, defaults: Mapping[str, Any] | None = None) -> Callable[
     """An elementwise function; ``defaults``: its parameters in the order of the call, with what keras.ops takes."""
 
     def lower(layer: Lowering, inputs: Sequence[str]) -> str:
-        given = {key: _argument(layer, key, i + 1, value) for i, (key, value) in enumerate((defaults or {}).items())}
+        given = {key: argument(layer, key, i + 1, value) for i, (key, value) in enumerate((defaults or {}).items())}
         if None in given.values():
-            raise Refused(f"is called without {', '.join(given)}; {_HINT}")
+            raise Refused(f"is called without {', '.join(given)}; {HINT}")
         return add_function(layer, inputs[0], name, **given)
 
     return lower
 
 
 def _softmax(op: Callable[[int], ops.Op]) -> Callable[[Lowering, Sequence[str]], str]:
-    return lambda layer, inputs: add_softmax(layer, inputs[0], _argument(layer, "axis", 1, -1), op)
+    return lambda layer, inputs: add_softmax(layer, inputs[0], argument(layer, "axis", 1, -1), op)
 
 
 def _named(layer: Lowering, inputs: Sequence[str]) -> str:
@@ -217,7 +189,7 @@ def _named(layer: Lowering, inputs: Sequence[str]) -> str:
 
 def _flip(layer: Lowering, inputs: Sequence[str]) -> str:
     shape = layer.shape(inputs[0])
-    axes = _axes(layer, len(shape))
+    axes = axes_of(layer, len(shape))
     begin = tuple(size - 1 if axis in axes else 0 for axis, size in enumerate(shape))
     end: Any = tuple(None if axis in axes else size for axis, size in enumerate(shape))
     return layer.add(ops.Slice(begin, end, tuple(-1 if axis in axes else 1 for axis in range(len(shape)))), inputs[0])
@@ -225,10 +197,10 @@ def _flip(layer: Lowering, inputs: Sequence[str]) -> str:
 
 def _normalize(layer: Lowering, inputs: Sequence[str]) -> str:
     (x,) = inputs
-    if int(_argument(layer, "order", 2, 2)) != 2:
+    if int(argument(layer, "order", 2, 2)) != 2:
         raise Refused("normalises by another norm than the Euclidean one")
     rank = len(layer.shape(x))
-    axes = _axes(layer, rank)
+    axes = axes_of(layer, rank)
     if axes != [rank - 1]:
         raise Refused("normalises along other axes than the last one; use UnitNormalization")
     return layer.add(ops.UnitNorm(floor=scalar(layer, "epsilon", default=1e-7)), x)
@@ -240,10 +212,10 @@ def _negative(layer: Lowering, inputs: Sequence[str]) -> str:
 
 def _repeat(layer: Lowering, inputs: Sequence[str]) -> str:
     (x,) = inputs
-    if _argument(layer, "axis", 2) is None:
+    if argument(layer, "axis", 2) is None:
         raise Refused("repeats the flattened batch")
-    times = ints(_argument(layer, "repeats"), 1)[0]
-    return layer.add(ops.Repeat(layer.axis(_argument(layer, "axis", 2), len(layer.shape(x))), times), x)
+    times = ints(argument(layer, "repeats"), 1)[0]
+    return layer.add(ops.Repeat(layer.axis(argument(layer, "axis", 2), len(layer.shape(x))), times), x)
 
 
 _ACTIVATIONS = {
