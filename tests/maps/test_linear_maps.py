@@ -175,3 +175,16 @@ def test_one_dimensional_conv_by_hand() -> None:
 def test_transposed_conv_by_hand() -> None:
     linear = ops.ConvTranspose(np.array([1.0, 10.0]).reshape(2, 1, 1), strides=(2,)).linear((2, 1))
     assert linear.apply(np.array([[[1.0], [2.0]]])).ravel().tolist() == [1.0, 10.0, 2.0, 20.0]
+
+
+@pytest.mark.parametrize("name", [*SUMS, *OTHERS])
+def test_fans_count_every_rounding_of_a_path(name: str) -> None:
+    """Of k products that meet in a sum the first one is multiplied once and added k - 1 times, in some order."""
+    linear = MAPS[name]()
+    size, samples = int(np.prod(linear.input_shape)), 2
+    units = np.broadcast_to(np.eye(size)[:, None], (size, samples, size))
+    matrix = linear.apply(np.ascontiguousarray(units).reshape(size, samples, *linear.input_shape)).reshape(size, samples, -1)
+    for fan, axis in ((linear.fan_in, 0), (linear.fan_out, 2)):
+        met = (matrix != 0.0).sum(axis=axis)
+        rounded = ((matrix != 0.0) & (np.abs(matrix) != 1.0)).any(axis=axis)
+        assert fan >= int((met - 1 + rounded).max(initial=0))
