@@ -40,8 +40,7 @@ def bound_samples(
         checkpoint: keeps what is done, and knows what was done before.
     """
     bounder = Bounder(job)
-    parts = run_all(bounder, values, progress, executor, checkpoint)
-    parts.sort(key=lambda part: part.samples[0].index)
+    parts = sorted(run_all(bounder, values, progress, executor, checkpoint), key=lambda part: part.samples[0].index)
     table, claim = LayerTable(job.graph, job.arithmetic.storage), Claim()
     used = {"interval": 0, "affine": 0, "sketch": 0}
     for part in parts:

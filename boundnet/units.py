@@ -15,11 +15,12 @@ from boundnet.arithmetic import Arithmetic
 from boundnet.graph import LayerGraph
 from boundnet.heads import Head
 from boundnet.layers import LayerTable, Tallies
+from boundnet.nodes import Nodes
 from boundnet.probabilistic.chance import Chance
 from boundnet.readings import results_of
 from boundnet.results import Sample
 from boundnet.rounding import Array
-from boundnet.runs import Runner
+from boundnet.runs import Runner, Runs
 from boundnet.sketches.claim import Claim
 from boundnet.sketches.prove import Note
 
@@ -46,12 +47,13 @@ class Unit:
 
 @dataclass(frozen=True)
 class Part:
-    """Results of some inputs, all from one domain."""
+    """Results of some inputs, all from one domain; ``nodes`` where the job asks for them."""
 
     samples: tuple[Sample, ...]
     layers: Tallies
     domain: str
     claim: Claim
+    nodes: Nodes | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Job:
         count: how many inputs there are.
         effort: factor on the work that sketches may spend on open decisions.
         lam: of the probabilistic guarantee, None where roundings are worst cases.
+        nodes: whether the bounds of all nodes are wanted beside those of outputs.
     """
 
     graph: LayerGraph
@@ -82,6 +85,7 @@ class Job:
     count: int
     lam: float | None = None
     effort: float = 1.0
+    nodes: bool = False
 
 
 class Bounder:
@@ -166,9 +170,7 @@ class Bounder:
 
     def _read(self, start: int, chosen: np.typing.NDArray[np.int64], inputs: Sequence[Array]) -> tuple[Part, Array]:
         runs = self.runner.intervals([x[chosen] for x in inputs])
-        table = self._table()
-        samples, curved = results_of(runs, list(self.job.heads), self.runner, start + chosen, table)
-        return Part(tuple(samples), table.tallies, "interval", Claim()), curved
+        return self._part(runs, start + chosen, "interval", Claim())
 
     def _refine_all(self, unit: Unit, inputs: Sequence[Array], note: Note | None) -> tuple[Part, ...]:
         """Bound the inputs of a unit together, or each for itself where that fails."""
@@ -177,10 +179,7 @@ class Bounder:
         if count > 1:
             runs = self.runner.sketch(inputs, (), claim, unit.start, note)
             if runs is not None:
-                table = self._table()
-                which = np.arange(unit.start, unit.stop)
-                samples, _ = results_of(runs, list(self.job.heads), self.runner, which, table)
-                return (Part(tuple(samples), table.tallies, "sketch", claim),)
+                return (self._part(runs, np.arange(unit.start, unit.stop), "sketch", claim)[0],)
         alone = (Unit(unit.start + i, unit.start + i + 1, sharper=True, affine=unit.affine) for i in range(count))
         parts = [self._refine(one, [x[i : i + 1] for x in inputs], note)[0] for i, one in enumerate(alone)]
         parts[0].claim.merge(claim)
@@ -193,11 +192,14 @@ class Bounder:
         fits, domain = runs is not None, "affine"
         if runs is None and self.job.domain != "affine":
             runs, domain = runner.sketch(inputs, self._wanted, claim, unit.start, note), "sketch"
-        table = self._table()
         if runs is None:
             runs, domain = runner.intervals(inputs), "interval"
-        samples, _ = results_of(runs, list(self.job.heads), runner, np.array([unit.start]), table)
-        return Part(tuple(samples), table.tallies, domain, claim), fits
+        return self._part(runs, np.array([unit.start]), domain, claim)[0], fits
 
-    def _table(self) -> LayerTable:
-        return LayerTable(self.job.graph, self.job.arithmetic.storage)
+    def _part(
+        self, runs: Runs, which: np.typing.NDArray[np.int64], domain: str, claim: Claim
+    ) -> tuple[Part, Array]:  # fmt: skip
+        """What both runs come to, and how much nonlinearity costs each sample (:func:`results_of`)."""
+        table = LayerTable(self.job.graph, self.job.arithmetic.storage)
+        samples, curved = results_of(runs, list(self.job.heads), self.runner, which, table)
+        return Part(tuple(samples), table.tallies, domain, claim, Nodes.of(runs) if self.job.nodes else None), curved

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-
-import numpy as np
+from contextlib import closing
 
 from boundnet.analysis import find_heads
+from boundnet.crosscheck.gather import Gathered
 from boundnet.crosscheck.results import Check, Violation
 from boundnet.crosscheck.tally import Tally
 from boundnet.inputs import take
 from boundnet.mca.backend import Execution
 from boundnet.mca.engine.run import chunk_of
-from boundnet.results import Sample
 from boundnet.rounding import Array
-from boundnet.runs import Runner, Runs
-from boundnet.samples import Progress, bound_samples
-from boundnet.units import Job
+from boundnet.samples import Progress
+from boundnet.units import Bounder, Job
 from boundnet.work.executor import Submits
+from boundnet.work.schedule import run_all
 
 
 def compare(
@@ -32,54 +31,40 @@ def compare(
 
     Args:
         values: (N, *shape) for each Input node.
-        domain: of the outputs' bounds; layers are compared with interval radii.
+        domain: of all bounds: radii of nodes are those that the outputs' bounds rest on.
     """
     started = time.perf_counter()
-    graph = execution.graph
-    runner = Runner(graph, execution.arithmetic, domain, None, len(values[0]))
-    job = Job(graph, execution.arithmetic, domain, tuple(find_heads(graph, "none")), None, len(values[0]))
-    samples = bound_samples(job, values, progress, executor).samples
-    bounded = time.perf_counter()
-    order = graph.topological()
-    nodes = {name: Tally(graph.layer_of(name), graph.kind_of(name), name) for name in order}
+    graph, count = execution.graph, len(values[0])
+    heads = tuple(find_heads(graph, "none"))
+    bounder = Bounder(Job(graph, execution.arithmetic, domain, heads, None, count, nodes=True))
+    nodes = {name: Tally(graph.layer_of(name), graph.kind_of(name), name) for name in graph.topological()}
     ends = [Tally(label, "output", name, "output") for name, label in zip(graph.outputs, graph.output_labels, strict=True)]
-    count = len(values[0])
-    step = min(runner.chunk(), chunk_of(graph, len(execution.rows)))
+    numbered = {name: [(k, end) for k, end in enumerate(ends) if end.node == name] for name in nodes}
+    gathered = Gathered(count, min(bounder.runner.chunk(), chunk_of(graph, len(execution.rows))))
     shown: set[str] = set()
+    running, done = 0.0, 0
 
     def describe(row: int, index: int) -> tuple[str, str]:
         return execution.rows[row], execution.reproduce(row, index)
 
-    for at in range(0, count, step):
-        if progress is not None:
-            progress(execution.title, at, count)
-        chunk = take(values, at, min(at + step, count))
-        runs = runner.intervals(chunk)
-        for name, computed in execution.run(chunk, at):
-            shown.add(name)
-            tensor = runs.machine.tensors[name]
-            nodes[name].add(computed, tensor.centre, tensor.radius, 0.0, runs.machine.overflow[name], at, describe)
-            if name in graph.outputs:
-                _outputs(ends, name, computed, samples[at : at + len(chunk[0])], runs, at, describe)
-    if progress is not None:
-        progress(execution.title, count, count)
-    return _check(execution, backend, nodes, ends, shown, {"bound": bounded - started, "run": time.perf_counter() - bounded})
-
-
-def _outputs(
-    ends: Sequence[Tally], name: str, computed: Array, samples: Sequence[Sample], runs: Runs, at: int, describe: object
-) -> None:
-    exact = runs.exact.tensors[name]
-    for k, end in enumerate(ends):
-        if end.node == name:
-            bound = np.stack([sample.outputs[k].absolute_bound for sample in samples])
-            overflow = runs.machine.overflow[name]
-            end.add(computed, exact.centre, bound, exact.radius, overflow, at, describe)  # type: ignore[arg-type]
+    with closing(run_all(bounder, values, progress, executor)) as parts:
+        for chunk in gathered.chunks(parts):
+            before = time.perf_counter()
+            for name, computed in execution.run(take(values, chunk.start, chunk.stop), chunk.start):
+                shown.add(name)
+                chunk.compare(name, computed, nodes[name], numbered[name], describe)
+            running += time.perf_counter() - before
+            done += len(chunk.inputs)
+            if progress is not None:
+                progress(execution.title, done, count)
+    notes = (*execution.notes, *gathered.notes())
+    timings = {"bound": time.perf_counter() - started - running, "run": running}
+    return _check(execution, backend, nodes, ends, shown, notes, timings)
 
 
 def _check(
     execution: Execution, backend: str, nodes: dict[str, Tally], ends: Sequence[Tally], shown: set[str],
-    timings: dict[str, float],
+    notes: tuple[str, ...], timings: dict[str, float],
 ) -> Check:  # fmt: skip
     """Nodes of one source layer form one row: the last one's figures, and the violations of all."""
     layers: dict[str, Tally] = {}
@@ -104,5 +89,5 @@ def _check(
     return Check(
         backend, execution.title, execution.arithmetic.describe(), len(execution.rows),
         tuple(tally.result() for tally in layers.values()), tuple(end.result() for end in ends), tuple(found), total,
-        tuple(execution.notes), timings,
+        notes, timings,
     )  # fmt: skip

@@ -101,6 +101,10 @@ class Plan:
         interval = np.where(local.zero, 0.0, np.where(interval == 0.0, 0.0, np.maximum(interval, TINY)))
         noise = np.maximum(noise, RELATIVE_FLOOR * floor)
         fresh = np.broadcast_to(up(noise + slack, len(sources) + len(local.shared) + 4), interval.shape)
+        # Where nothing but 0 enters and every execution gives 0, no noise is left, and none may reach the probes: they are
+        # measured against radii, and there the radius is 0.
+        still = local.zero & (floor == 0.0) if local.shift is None else local.zero & (floor == 0.0) & (local.shift == 0.0)
+        fresh = np.where(still, 0.0, fresh)
         random = local.deviation
         if self.severed or not np.isfinite(interval).all() or not np.isfinite(fresh).all():
             self.fresh[name], self.links[name] = interval, ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, ThreadPoolExecutor, wait
 from typing import Protocol
 
@@ -45,8 +45,10 @@ class Checkpoint(Protocol):
 def run_all(
     bounder: Bounder, values: Sequence[Array], progress: Progress | None = None, executor: Submits | None = None,
     checkpoint: Checkpoint | None = None,
-) -> list[Part]:  # fmt: skip
-    """Compute all units of the bounder's job; parts in no particular order.
+) -> Generator[Part, None, None]:  # fmt: skip
+    """Compute all units of the bounder's job; parts as they come, in no particular order.
+
+    What a caller does with a part delays no worker; a caller that takes no more cancels the rest.
 
     Raises:
         InputError: ``executor`` is none.
@@ -58,48 +60,48 @@ def run_all(
         )
     tally = _Tally(bounder, values, progress, checkpoint)
     with single_blas():
-        if executor is None:
-            tally.here()
-        else:
-            tally.on(executor)
-    return tally.parts
+        yield from tally.here() if executor is None else tally.on(executor)
 
 
 class _Tally:
-    """Units that wait, parts that are done."""
+    """Units that wait, and how many inputs are done."""
 
     def __init__(
         self, bounder: Bounder, values: Sequence[Array], progress: Progress | None, checkpoint: Checkpoint | None
     ) -> None:
         self.bounder, self.values, self.progress, self.checkpoint = bounder, values, progress, checkpoint
-        self.parts: list[Part] = []
         self._known = {} if checkpoint is None else checkpoint.outcomes()
         self._waiting = deque(bounder.units())
         self._done, self._count = 0, bounder.job.count
         self._note()
 
-    def here(self) -> None:
+    def here(self) -> Iterator[Part]:
         """All units in this thread."""
-        while (unit := self._next()) is not None:
-            self._take(unit, self.bounder.compute(unit, self._inputs(unit), self._inner))
+        while self._waiting:
+            unit, known = self._next()
+            if known is None:
+                known = self._kept(unit, self.bounder.compute(unit, self._inputs(unit), self._inner))
+            yield from self._taken(known)
 
-    def on(self, executor: Submits) -> None:
+    def on(self, executor: Submits) -> Iterator[Part]:
         """All units on ``executor``; those that have not begun are cancelled when this is left early."""
         submit, window = self._submitter(executor)
         running: dict[Future[Outcome], Unit] = {}
         try:
-            while True:
-                while len(running) < window and (unit := self._next()) is not None:
-                    running[submit(unit)] = unit
-                if not running:
-                    return
+            while self._waiting or running:
+                while self._waiting and len(running) < window:
+                    unit, known = self._next()
+                    if known is None:
+                        running[submit(unit)] = unit
+                    else:
+                        yield from self._taken(known)
                 for future in wait(running, PATIENCE, FIRST_COMPLETED).done:
                     unit = running.pop(future)
                     try:
                         outcome = future.result()
                     except WorkerError as error:
                         raise WorkerError(f"{_named(unit)}: {error}") from error
-                    self._take(unit, outcome)
+                    yield from self._taken(self._kept(unit, outcome))
                 self._note()
         except (BrokenExecutor, CancelledError) as error:
             raise WorkerError(
@@ -121,26 +123,21 @@ class _Tally:
         window = min(window, max(8, IN_FLIGHT // len(payload)))
         return lambda unit: executor.submit(compute, key, payload, unit, self._inputs(unit)), window
 
-    def _next(self) -> Unit | None:
-        """The next unit that no checkpoint knows."""
-        while self._waiting:
-            unit = self._waiting.popleft()
-            known = self._known.get(unit)
-            if known is None:
-                return unit
-            self._add(known)
-        return None
+    def _next(self) -> tuple[Unit, Outcome | None]:
+        """The next unit, and its outcome if the checkpoint knows it."""
+        unit = self._waiting.popleft()
+        return unit, self._known.get(unit)
 
-    def _take(self, unit: Unit, outcome: Outcome) -> None:
+    def _kept(self, unit: Unit, outcome: Outcome) -> Outcome:
         if self.checkpoint is not None:
             self.checkpoint.record(unit, outcome)
-        self._add(outcome)
+        return outcome
 
-    def _add(self, outcome: Outcome) -> None:
-        self.parts += outcome.parts
+    def _taken(self, outcome: Outcome) -> tuple[Part, ...]:
         self._waiting.extendleft(reversed(outcome.more))
         self._done += sum(len(part.samples) for part in outcome.parts)
         self._note()
+        return outcome.parts
 
     def _inputs(self, unit: Unit) -> list[Array]:
         return [x[unit.start : unit.stop] for x in self.values]

@@ -167,7 +167,7 @@ class _Walk:
         source = self.source
         try:
             # What a call is given holds for this call; what its inputs carry is the same in functional models of Keras 3.
-            seen = ChainMap({}, given(layer, known, masks) if own else {}, self.masks)
+            seen = ChainMap({}, given(layer, source.major, known, masks) if own else {}, self.masks)
             lowering = Lowering(
                 self.graph, layer, call, path, node, source.major, source.backend, self.store, self.used, seen,
                 self.sequences,

@@ -89,7 +89,33 @@ def _joins(keras: Any) -> Any:
     return keras.Model(tokens, [some, every, side])
 
 
+def _in_time(keras: Any) -> Any:
+    """Masked sequences one after the other, and one without a mask between them."""
+    layers = keras.layers
+    tokens, x = _embedded(keras)
+    other = layers.Dense(4)(layers.Permute((2, 1))(layers.Permute((2, 1))(x)))
+    masked = layers.Masking()(layers.Dense(4, activation="relu", use_bias=False)(x))
+    both = layers.LSTM(2)(layers.Concatenate(axis=1)([x, masked]))
+    three = layers.GRU(2, return_sequences=True)(layers.Concatenate(axis=1)([x, other, masked]))
+    return keras.Model(tokens, [both, layers.LSTM(2)(three)])
+
+
+def _handed_on(keras: Any) -> Any:
+    """What hands a mask on and what ends it; some classes look as if they did the other thing."""
+    layers = keras.layers
+    tokens, x = _embedded(keras)
+    between = [
+        layers.EinsumDense("abc,cd->abd", (None, 4)), layers.RMSNormalization(), layers.GroupNormalization(2),
+        layers.Normalization(mean=[0.1] * 4, variance=[2.0] * 4), layers.Rescaling(2.0), layers.Identity(), layers.LeakyReLU(),
+        layers.UnitNormalization(), layers.Activation("softmax"), layers.SpectralNormalization(layers.Dense(4)),
+        layers.BatchNormalization(), layers.Reshape((5, 4)), layers.Conv1D(4, 1), layers.SpatialDropout1D(0.1),
+    ]  # fmt: skip
+    return keras.Model(tokens, [layers.LSTM(2)(layer(x)) for layer in between])
+
+
 CASES: dict[str, Build] = {
+    "in time": _in_time,
+    "handed on": _handed_on,
     "block": _block(),
     "block, causal": _block(use_causal_mask=True),
     "block, dropout": _block(dropout=0.1),
@@ -117,7 +143,7 @@ def test_layer(keras: ModuleType, tmp_path: Path, name: str) -> None:
             np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6, err_msg=kind)
 
 
-@pytest.mark.parametrize("name", ["block", "rows", "rows, dropout", "dot", "cross", "joins"])
+@pytest.mark.parametrize("name", ["block", "rows", "rows, dropout", "dot", "cross", "joins", "in time"])
 def test_float32_stays_within_the_bound(keras: ModuleType, name: str) -> None:
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
@@ -157,6 +183,14 @@ def test_a_product_of_masked_tensors_is_refused(keras: ModuleType) -> None:
     model = keras.Model(tokens, keras.layers.Multiply()([x, keras.layers.Dense(4)(x)]))
     with pytest.raises(UnsupportedLayerError, match="multiplies tensors with masks"):
         load_any(model)
+
+
+@pytest.mark.parametrize("kind", ["h5", "keras", "live"])
+def test_a_softmax_of_its_own_on_a_masked_sequence_is_refused(keras: ModuleType, tmp_path: Path, kind: str) -> None:
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((4,)), layers.Embedding(9, 4, mask_zero=True), layers.Softmax()])
+    with pytest.raises(UnsupportedLayerError, match="mask"):
+        load(model, kind, tmp_path)
 
 
 def test_a_mask_given_to_one_call_is_not_seen_by_another(keras: ModuleType, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -16,13 +17,19 @@ from typer.testing import CliRunner, Result
 
 import boundnet
 from boundnet import inner_product, ops
+from boundnet.analysis import find_heads
 from boundnet.cli import app
 from boundnet.crosscheck import results, run
+from boundnet.crosscheck.gather import Gathered
 from boundnet.crosscheck.run import crosscheck
 from boundnet.errors import InputError
+from boundnet.functions import make
 from boundnet.graph import LayerGraph
 from boundnet.mca.backend import Sampling, backend
+from boundnet.nodes import Nodes
 from boundnet.rounder import Rounder
+from boundnet.units import Bounder, Job
+from boundnet.work.schedule import run_all
 
 ALL = (Sampling(1, "none"), *(Sampling(3, mode, t, 1) for mode, t in (("rr", 24), ("pb", 16), ("mca", 11))))
 
@@ -65,6 +72,61 @@ def test_runs_lie_within_their_bounds(name):
     assert {row.name for row in found.checks[0].layers} == set("xcnplfds")
     assert all(row.observed > 0 for check in found.checks for row in check.layers if row.name in "cd")
     assert all(row.tightest is None or row.tightest >= 1.0 for check in found.checks for row in check.layers + check.outputs)
+
+
+def recurrence() -> LayerGraph:
+    """Ten steps of h' = tanh(R h) * sigmoid(S h), through which intervals grow."""
+    rng = np.random.default_rng(3)
+    kernels = [rng.normal(size=(6, 6)) / 2.0 for _ in range(2)]
+    graph = LayerGraph("recurrence")
+    node = graph.add("x", ops.Input((6,)))
+    for t in range(10):
+        parts = []
+        for name, kernel in zip(("tanh", "sigmoid"), kernels, strict=True):
+            z = graph.add(f"{t}/{name}/z", ops.Dense(kernel), [node], layer=f"step {t}")
+            parts.append(graph.add(f"{t}/{name}", ops.Activation(make(name)), [z], layer=f"step {t}"))
+        node = graph.add(f"{t}/h", ops.Multiply(), parts, layer=f"step {t}")
+    graph.set_outputs([node])
+    return graph
+
+
+@pytest.mark.parametrize("domain", ["affine", "sketch"])
+def test_layers_are_compared_with_the_radii_that_the_outputs_rest_on(domain):
+    inputs = np.random.default_rng(1).normal(size=(5, 6))
+    options = {"samplings": (Sampling(1, "none"), Sampling(3, "rr", 24))}
+    sharp, coarse = (crosscheck(recurrence(), inputs, domain=name, **options) for name in (domain, "interval"))
+    assert sharp.violation_count == coarse.violation_count == 0
+    for ours, theirs in zip(sharp.checks, coarse.checks, strict=True):
+        assert f"{domain} for 5 of 5 inputs" in ours.notes[-1 if domain == "affine" else -2]
+        assert ("random coins" in ours.notes[-1]) == (domain == "sketch")
+        last = [(a.bound, b.bound) for a, b in zip(ours.layers, theirs.layers, strict=True)][-1]
+        assert last[0] < 0.5 * last[1]
+
+
+def test_a_layer_radius_that_is_too_small_is_found(monkeypatch):
+    """Radii of a sketch that were made smaller after their check: runs leave them."""
+    plain = Nodes.of
+
+    def shrunk(runs):
+        found = plain(runs)
+        return replace(found, radius={name: 1e-4 * radius for name, radius in found.radius.items()})
+
+    monkeypatch.setattr(Nodes, "of", staticmethod(shrunk))
+    inputs = np.random.default_rng(1).normal(size=(2, 6))
+    found = crosscheck(recurrence(), inputs, domain="sketch", samplings=(Sampling(3, "rr", 24),))
+    assert found.violation_count > 0
+    assert {violation.what for violation in found.checks[0].violations} == {"layer"}
+
+
+def test_chunks_are_whole_whatever_the_order_of_the_parts():
+    graph, count = recurrence(), 7
+    bounder = Bounder(
+        Job(graph, boundnet.preset("binary32"), "affine", tuple(find_heads(graph, "none")), None, count, nodes=True)
+    )
+    parts = list(run_all(bounder, [np.random.default_rng(1).normal(size=(count, 6))]))
+    chunks = list(Gathered(count, 3).chunks(parts[::-1]))
+    assert sorted((chunk.start, chunk.stop) for chunk in chunks) == [(0, 3), (3, 6), (6, 7)]
+    assert [[x.sample.index for x in chunk.inputs] for chunk in chunks] == [[6], [3, 4, 5], [0, 1, 2]]
 
 
 def test_fixed_point():

@@ -98,6 +98,25 @@ def test_bounds_together_are_near_those_alone() -> None:
         assert np.all(theirs <= 1.5 * ours)
 
 
+def test_padding_of_exact_zeros_leaves_nothing_to_divide_by() -> None:
+    """Where zeros enter a product that may flush, radii are 0, and probes must be: what they round by is told by radii."""
+    rng = np.random.default_rng(5)
+    graph = LayerGraph("padded")
+    x = graph.add("x", ops.Input((4, 3)))
+    z = graph.add("z", ops.Dense(rng.normal(size=(3, 5)), np.zeros(5)), [x])
+    rows = [graph.add(f"z{t}", ops.Slice((t, 0), (t + 1, 5), (1, 1)), [z]) for t in range(4)]
+    total = rows[0]
+    for t, row in enumerate(rows[1:]):
+        both = graph.add(f"s{t}", ops.Add(), [total, row])
+        total = graph.add(f"h{t}", ops.Activation(make("tanh")), [both])
+    graph.set_outputs([total])
+    inputs = rng.normal(size=(2, 4, 3))
+    inputs[0, 2:] = inputs[1, 1] = 0.0
+    found = boundnet.analyze(graph, inputs, domain="sketch", reference="mpmath")
+    assert found.domain.used == "sketch"
+    assert max(s.outputs[0].absolute_bound.max() for s in found.samples) < 1e-5
+
+
 def test_inputs_that_fail_together_are_tried_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     graph, x = recurrence(), np.random.default_rng(4).normal(size=(3, 6))
     asked: list[int] = []

@@ -43,17 +43,28 @@ _AUGMENTATION = (
 
 IDENTITY_KINDS = frozenset((*_REGULARIZERS, *_AUGMENTATION))
 
-# Layers that treat every time step alike and hand on its mask.
-PASSES_MASK = IDENTITY_KINDS | {
-    "Activation", "BatchNormalization", "Dense", "EinsumDense", "ELU", "LayerNormalization",
-    "LeakyReLU", "PReLU", "ReLU", "RMSNormalization", "TimeDistributed", "UnitNormalization",
-}  # fmt: skip
+# Layers that hand on the mask of their input: those whose classes say so (``supports_masking``) in Keras's source, of all
+# versions, of 3 and later, and of earlier ones.  The others end it, EinsumDense and RMSNormalization among them.
+_PASS = frozenset((
+    *(kind for kind in _REGULARIZERS if kind != "Identity"), "Activation", "BatchNormalization", "Dense", "ELU",
+    "GroupNormalization", "LayerNormalization", "LeakyReLU", "PReLU", "ReLU", "TimeDistributed", "UnitNormalization",
+))  # fmt: skip
+_PASS_NOW = _PASS | {"Identity", "Normalization", "Rescaling"}
+_PASSED_ONCE = _PASS | {"ThresholdedReLU"}
+
+
+def passes_mask(kind: str, major: int) -> bool:
+    """Whether layers of the class hand on the mask of their input."""
+    return kind in (_PASS_NOW if major >= 3 else _PASSED_ONCE)
+
+
 # Layers of several tensors whose masks are joined; attention hands on its query's.
 JOINS_MASKS = frozenset(("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"))
 ATTENTION = frozenset(
     ("AdditiveAttention", "Attention", "GroupedQueryAttention", "GroupQueryAttention", "MultiHeadAttention")
 )
 
+WRAPPERS = frozenset(("SpectralNormalization", "Wrapper"))
 TAKES_MASK = frozenset((
     *("LSTM", "GRU", "SimpleRNN", "RNN", "CuDNNLSTM", "CuDNNGRU", "Bidirectional", "TimeDistributed"),
     *("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "GlobalAveragePooling1D"),

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from boundnet import ops
-from boundnet_keras.layers.identity import ATTENTION, JOINS_MASKS, PASSES_MASK, TAKES_MASK
+from boundnet_keras.layers.identity import ATTENTION, JOINS_MASKS, TAKES_MASK, WRAPPERS, passes_mask
 from boundnet_keras.lowering import Lowering, Refused
 from boundnet_keras.model import LayerSpec
 from boundnet_keras.values import ints
 
 
-def given(layer: LayerSpec, inputs: Sequence[str], masks: Sequence[str]) -> dict[str, str]:
+def given(layer: LayerSpec, major: int, inputs: Sequence[str], masks: Sequence[str]) -> dict[str, str]:
     """Masks in the arguments of a call, by the tensor that they belong to."""
-    if not masks or layer.kind in PASSES_MASK:
+    if not masks or passes_mask(layer.kind, major):
         return {}
     if layer.kind in TAKES_MASK and len(masks) == 1:
         return {inputs[0]: masks[0]}
@@ -25,11 +25,13 @@ def given(layer: LayerSpec, inputs: Sequence[str], masks: Sequence[str]) -> dict
 
 
 def hand_on(layer: Lowering, inputs: Sequence[str], result: str | None) -> None:
-    """Set the mask of ``result``: that of the input for layers that work step by step; the others end it, as in Keras."""
-    kind = layer.kind
+    """Set the mask of ``result``: that of the input for layers that hand it on; the others end it, as in Keras."""
+    kind = _wrapped(layer)
     if result is None or result in layer.masks.maps[0] or not any(x in layer.masks for x in inputs):
         return
-    if kind in PASSES_MASK or kind in ATTENTION:
+    if kind == "Softmax":
+        raise Refused("is applied to a sequence with a mask, which it takes for one of its own; use an Activation layer")
+    if passes_mask(kind, layer.major) or kind in ATTENTION:
         mask = layer.masks.get(inputs[0])
         if kind in ATTENTION:
             call = layer.call
@@ -47,16 +49,24 @@ def hand_on(layer: Lowering, inputs: Sequence[str], result: str | None) -> None:
             layer.masks[result] = joined
 
 
+def _wrapped(layer: Lowering) -> str:
+    """The class that decides about masks: a wrapper's layer is called inside of it, and its result keeps what that sets."""
+    kind, entry = layer.kind, layer.config.get("layer")
+    while kind in WRAPPERS and isinstance(entry, Mapping):
+        kind, entry = str(entry.get("class_name")), dict(entry.get("config") or {}).get("layer")
+    return kind
+
+
 def _joined(layer: Lowering, inputs: Sequence[str], result: str) -> str | None:
     masks = [layer.masks.get(x) for x in inputs]
     known = list(dict.fromkeys(mask for mask in masks if mask is not None))
     if layer.kind == "Concatenate":
         rank = len(layer.shape(result))
         axis = layer.axis(ints(layer.get("axis", -1), 1)[0], rank)
-        if axis == 0 and rank > 1:
-            raise Refused("joins masked sequences along time; mask after it")
+        if axis == 0 and rank == 2:
+            return _one_after_the_other(layer, inputs)
         if axis != rank - 1:
-            raise Refused("joins masked sequences along an axis other than the last; mask after it")
+            raise Refused("joins masked sequences along an axis other than time and the last; mask after it")
     if layer.major < 3:
         # A step is kept where every mask that there is keeps it.
         return known[0] if len(known) == 1 else layer.add(ops.Minimum(), *known, part="mask")
@@ -64,6 +74,20 @@ def _joined(layer: Lowering, inputs: Sequence[str], result: str) -> str | None:
     if len([mask for mask in masks if mask is not None]) < len(masks):
         return None
     return known[0] if len(known) == 1 else either(layer, known, "mask")
+
+
+def _one_after_the_other(layer: Lowering, inputs: Sequence[str]) -> str:
+    """The mask of sequences joined in time: each one's own, and ones for a sequence without."""
+    parts = []
+    for x in inputs:
+        mask, shape = layer.masks.get(x), layer.shape(x)
+        if mask is None:
+            if layer.major < 3 and shape[-1] != 1:
+                raise Refused("joins sequences with and without a mask along time, which Keras 2 can't run; mask after it")
+            blank = layer.add(ops.Blank((shape[0], 1)), x, part="unmasked")
+            mask = layer.add(ops.Differs(1.0), blank, part="unmasked/mask")
+        parts.append(mask)
+    return layer.add(ops.Concat(0), *parts, part="mask")
 
 
 def either(layer: Lowering, masks: Sequence[str], part: str) -> str:

@@ -86,6 +86,12 @@ def _zeros_like(layer: Lowering, inputs: Sequence[str]) -> str:
     return layer.add(ops.Blank(layer.shape(inputs[0])), inputs[0])
 
 
+def _ones_like(layer: Lowering, inputs: Sequence[str]) -> str:
+    """The mask of a tensor that has none, joined with others: exact ones, as 0 differs from 1 everywhere."""
+    blank = layer.add(ops.Blank((*layer.shape(inputs[0]), 1)), inputs[0], part="blank")
+    return layer.add(ops.Differs(1.0), blank)
+
+
 def _any(layer: Lowering, inputs: Sequence[str]) -> str:
     (x,) = inputs
     rank = len(layer.shape(x))
@@ -113,6 +119,7 @@ RULES = {
     OPERATION + "LogicalOr": Rule(_either, merges=True),
     OPERATION + "LogicalAnd": Rule(_nary(ops.Minimum), merges=True),
     OPERATION + "ZerosLike": Rule(_zeros_like),
+    OPERATION + "OnesLike": Rule(_ones_like),
     OPERATION + "ConvertToTensor": Rule(_same, _refuse_cast),
     OPERATION + "Maximum": Rule(_nary(ops.Maximum), merges=True),
     OPERATION + "Minimum": Rule(_nary(ops.Minimum), merges=True),
