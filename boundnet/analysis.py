@@ -16,7 +16,7 @@ from boundnet.assumptions import assumptions, boxes_line, chance_lines, coins_li
 from boundnet.boxes.analyse import analyse_boxes, box_warning
 from boundnet.boxes.given import choose_boxes, effort_of
 from boundnet.errors import InputError
-from boundnet.frontends import load
+from boundnet.frontends import load_for
 from boundnet.graph import LayerGraph
 from boundnet.guarantee import DETERMINISTIC, Guarantee, as_likely, check_guarantee
 from boundnet.heads import Head, find_head
@@ -96,7 +96,7 @@ def analyze(
     if domain not in ("auto", "interval", "affine", "sketch"):
         raise InputError(f"domain {domain!r}: use auto, interval, affine or sketch")
     check_guarantee(guarantee, lam, box is not None)
-    graph = load(model)
+    graph = load_for(model, inputs)
     timings = {"load": time.perf_counter() - started}
     heads = find_heads(graph, decision)
     if box is not None or radius is not None:

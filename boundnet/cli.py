@@ -213,7 +213,7 @@ def crosscheck(
     mode: Annotated[str, option("--mode", "none (as it is), rr, pb, mca, stochastic; several by commas.", "M")] = "none,rr",
     precision: Annotated[str, option("--precision", "Virtual precisions, separated by commas [24].", "T")] = "24",
     samples: Samples = 10, seed: Seed = 0,
-    domain: Annotated[Domain, option("--domain", "Abstract domain of the outputs' bounds [auto].")] = Domain.auto,
+    domain: Annotated[Domain, option("--domain", "Abstract domain of the bounds [auto].")] = Domain.auto,
     jobs: Jobs = 1,
     verificarlo: Compiler = None, container: Container = None, timeout: Timeout = None,
     json: Json = None, csv: Csv = None, html: Html = None, markdown: Markdown = None, quiet: Quiet = False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -12,6 +12,18 @@ class BoundNetError(Exception):
 
 class ModelFileError(BoundNetError):
     """The model file is missing, unreadable, incomplete or holds values that no analysis can start from."""
+
+
+class OpenShapeError(ModelFileError):
+    """The model leaves sizes of its inputs open, and bounds need fixed ones.
+
+    Attributes:
+        shapes: of all inputs, without the batch axis, by name; None where a size is open.
+    """
+
+    def __init__(self, message: str, shapes: Mapping[str, tuple[int | None, ...]]) -> None:
+        super().__init__(message)
+        self.shapes = dict(shapes)
 
 
 class InputError(BoundNetError):

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any, Protocol
 
-from boundnet.errors import ModelFileError
+from boundnet.errors import ModelFileError, OpenShapeError
 from boundnet.graph import LayerGraph
+from boundnet.inputs import shapes_of
 
 
 class FrontEnd(Protocol):
@@ -52,3 +53,18 @@ def load(source: Any, input_shapes: Mapping[str, Sequence[int]] | None = None) -
         f"{source}: no installed front end opens this (installed: {names}); give a Keras .h5, .hdf5 or .keras file, "
         "or a live keras.Model"
     )
+
+
+def load_for(source: Any, inputs: Any) -> LayerGraph:
+    """:func:`load`, with the sizes that the model leaves open taken from ``inputs``, if there are any.
+
+    Raises:
+        ModelFileError, UnsupportedLayerError: see :func:`load`.
+        InputError: the inputs don't fit the sizes that the model fixes.
+    """
+    try:
+        return load(source)
+    except OpenShapeError as error:
+        if inputs is None:
+            raise
+        return load(source, shapes_of(error.shapes, inputs))

@@ -27,6 +27,42 @@ def check_inputs(graph: LayerGraph, inputs: Any, what: str = "inputs") -> list[A
             numbers; names the input.
     """
     names = graph.inputs
+    given = _in_order(names, inputs, what)
+    arrays = [_check(graph, name, array, what) for name, array in zip(names, given, strict=True)]
+    counts = {len(array) for array in arrays}
+    if len(counts) > 1:
+        raise InputError(f"{what}: the model's inputs have different numbers of samples: {sorted(counts)}")
+    return arrays
+
+
+def shapes_of(shapes: Mapping[str, Sequence[int | None]], inputs: Any, what: str = "inputs") -> dict[str, tuple[int, ...]]:
+    """The sizes that a model leaves open, as ``inputs`` have them: shapes without the batch axis, by input name.
+
+    Args:
+        shapes: what the model says, None where a size is open.
+        inputs: as for :func:`check_inputs`.
+
+    Raises:
+        InputError: wrong number of inputs, or of axes, or another size where one is known; names the input.
+    """
+    found = {}
+    for (name, shape), array in zip(shapes.items(), _in_order(list(shapes), inputs, what), strict=True):
+        try:
+            given = np.shape(array)
+        except ValueError:
+            raise InputError(
+                f"{what}: input {name!r} has samples of different sizes; pad them to one, or analyse each size for itself"
+            ) from None
+        sizes = given[1:] if len(given) == len(shape) + 1 else given
+        if len(sizes) != len(shape) or any(n not in (None, m) for n, m in zip(shape, sizes, strict=True)):
+            wanted = ", ".join("any" if n is None else str(n) for n in shape)
+            raise InputError(f"{what}: input {name!r} needs shape (samples, {wanted}), got {tuple(given)}")
+        found[name] = tuple(map(int, sizes))
+    return found
+
+
+def _in_order(names: Sequence[str], inputs: Any, what: str) -> list[Any]:
+    """One array for each name."""
     if isinstance(inputs, Mapping):
         missing = [name for name in names if name not in inputs]
         if missing:
@@ -38,11 +74,7 @@ def check_inputs(graph: LayerGraph, inputs: Any, what: str = "inputs") -> list[A
         given = list(inputs)
     if len(given) != len(names):
         raise InputError(f"{what}: the model has {len(names)} inputs ({', '.join(names)}), {len(given)} given")
-    arrays = [_check(graph, name, array, what) for name, array in zip(names, given, strict=True)]
-    counts = {len(array) for array in arrays}
-    if len(counts) > 1:
-        raise InputError(f"{what}: the model's inputs have different numbers of samples: {sorted(counts)}")
-    return arrays
+    return given
 
 
 def _check(graph: LayerGraph, name: str, given: Any, what: str) -> Array:

@@ -47,8 +47,10 @@ def parse_number(text: str, option: str) -> Fraction:
         raise InputError(f"{option} {text!r}: give a number such as 0.5 or 1/255") from None
 
 
-def load_images(path: Path, shape: tuple[int, ...], pixels: Pixels, notes: list[str]) -> Array:
+def load_images(path: Path, shape: tuple[int | None, ...], pixels: Pixels, notes: list[str]) -> Array:
     """Samples of ``shape`` from an image or from all images of a folder, by name: (N, *shape) float64.
+
+    Sizes that ``shape`` leaves open are those of the first image.
 
     Raises:
         InputError: no image, unreadable or of the wrong size; names the file.
@@ -70,7 +72,27 @@ def load_images(path: Path, shape: tuple[int, ...], pixels: Pixels, notes: list[
     table = pixels.table()
     if not np.isfinite(table).all():
         raise InputError("--scale and --offset take pixels out of the range of binary64")
-    return np.stack([table[_read(file, shape, pixels)] for file in files])
+    sizes = _settled(files[0], shape, pixels)
+    return np.stack([table[_read(file, sizes, pixels)] for file in files])
+
+
+def _settled(file: Path, shape: tuple[int | None, ...], pixels: Pixels) -> tuple[int, ...]:
+    """``shape`` with the sizes that it leaves open as the image has them."""
+    known = tuple(n for n in shape if n is not None)
+    if len(known) == len(shape):
+        return known
+    from PIL import Image
+
+    try:
+        with Image.open(file) as image:
+            height, width = pixels.resize or (image.height, image.width)
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{file}: not a readable image ({why})") from error
+    for layout in ((height, width), *((height, width, c) for c in _CHANNELS), *((c, height, width) for c in _CHANNELS)):
+        if len(layout) == len(shape) and all(n in (None, m) for n, m in zip(shape, layout, strict=True)):
+            return layout
+    raise InputError(f"{file}: {height} x {width} pixels don't fit the model's input of shape {shape}; give --input-shape")
 
 
 def _read(file: Path, shape: tuple[int, ...], pixels: Pixels) -> np.ndarray[Any, np.dtype[np.uint8]]:

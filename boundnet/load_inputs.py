@@ -11,16 +11,28 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from boundnet.errors import InputError
-from boundnet.graph import LayerGraph
 from boundnet.load_images import SUFFIXES, Pixels, load_images
 
 Numbers = np.ndarray[Any, np.dtype[Any]]
 _USUAL_KEYS = ("inputs", "x", "X", "images", "data")
+
+
+Sizes = tuple[int | None, ...]
+"""A shape without the batch axis; None where any size will do."""
+
+
+class HasInputs(Protocol):
+    """What is asked of a network: a :class:`~boundnet.graph.LayerGraph` knows it."""
+
+    @property
+    def inputs(self) -> Sequence[str]: ...
+
+    def shape(self, name: str, /) -> Sizes: ...
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,7 @@ class Loaded:
     notes: tuple[str, ...] = ()
 
 
-def load_inputs(graph: LayerGraph, specs: Sequence[str], pixels: Pixels | None = None) -> Loaded:
+def load_inputs(graph: HasInputs, specs: Sequence[str], pixels: Pixels | None = None) -> Loaded:
     """Read ``--inputs`` arguments for ``graph``.
 
     Args:
@@ -77,20 +89,25 @@ def load_inputs(graph: LayerGraph, specs: Sequence[str], pixels: Pixels | None =
     return Loaded(_samples(graph, graph.inputs[0], files, pixels, notes), source, tuple(notes))
 
 
-def _samples(graph: LayerGraph, name: str, files: Sequence[str], pixels: Pixels, notes: list[str]) -> Numbers:
+def _samples(graph: HasInputs, name: str, files: Sequence[str], pixels: Pixels, notes: list[str]) -> Numbers:
     """All samples of one input, files in turn."""
     shape = graph.shape(name)
     parts = [_read(file, shape, pixels, notes) for file in files]
     if len(parts) == 1:
         return parts[0]
-    whole = [part[None] if part.shape == shape else part for part in parts]
+    whole = [part[None] if _fits(part.shape, shape) else part for part in parts]
     odd = next((file for file, part in zip(files, whole, strict=True) if part.shape[1:] != whole[0].shape[1:]), None)
     if odd is not None:
         raise InputError(f"--inputs: {odd} holds samples of another shape than {files[0]}")
     return np.concatenate(whole)
 
 
-def _read(text: str, shape: tuple[int, ...], pixels: Pixels, notes: list[str]) -> Numbers:
+def _fits(given: tuple[int, ...], shape: Sizes) -> bool:
+    """Whether an array of shape ``given`` is one sample without the batch axis."""
+    return len(given) == len(shape) and all(n in (None, m) for n, m in zip(shape, given, strict=True))
+
+
+def _read(text: str, shape: Sizes, pixels: Pixels, notes: list[str]) -> Numbers:
     path, key = _split_key(text)
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
@@ -196,7 +213,7 @@ def _by_name(file: str, names: Sequence[str]) -> dict[str, Numbers]:
         return {name: _member(path, archive, name) for name in names}
 
 
-def _read_csv(path: Path, shape: tuple[int, ...], notes: list[str]) -> Numbers:
+def _read_csv(path: Path, shape: Sizes, notes: list[str]) -> Numbers:
     """One sample a row, values in C order; decimal fractions become the nearest binary64 number."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
@@ -213,6 +230,7 @@ def _read_csv(path: Path, shape: tuple[int, ...], notes: list[str]) -> Numbers:
         rows = rows[1:]
     if not rows:
         raise InputError(f"{path}: there are no samples in it")
+    shape = _settled(path, shape, len(rows[0][1]))
     size = int(np.prod(shape))
     values = np.empty((len(rows), size))
     for index, (line, row) in enumerate(rows):
@@ -223,6 +241,17 @@ def _read_csv(path: Path, shape: tuple[int, ...], notes: list[str]) -> Numbers:
                 raise InputError(f"{path}: line {line}, column {column + 1}: {cell!r} is not a number")
             values[index, column] = float(cell)
     return values.reshape(len(rows), *shape)
+
+
+def _settled(path: Path, shape: Sizes, count: int) -> tuple[int, ...]:
+    """``shape`` with its one open size such that ``count`` numbers fill it."""
+    known = [n for n in shape if n is not None]
+    if len(known) == len(shape):
+        return tuple(known)
+    times = count // int(np.prod(known))
+    if len(known) < len(shape) - 1 or times < 1:
+        raise InputError(f"{path}: lines of {count} numbers don't tell the sizes left open in {shape}; give --input-shape")
+    return tuple(times if n is None else n for n in shape)
 
 
 def _is_number(cell: str) -> bool:

@@ -12,16 +12,15 @@ from boundnet.arithmetic import Arithmetic
 from boundnet.commands.experiment import PAGES
 from boundnet.commands.jobs import pool
 from boundnet.commands.load_box import LoadedBox, load_box
+from boundnet.commands.opening import open_model
 from boundnet.commands.progress import Meter
 from boundnet.commands.reports import Report, find, write
 from boundnet.commands.request import Request
 from boundnet.commands.session import NOT_PROVED, VIOLATED, silence, width
 from boundnet.crosscheck.results import CrossCheck
 from boundnet.figures import printable
-from boundnet.frontends import load
 from boundnet.graph import LayerGraph
-from boundnet.load_images import Pixels, parse_number
-from boundnet.load_inputs import Loaded, load_inputs
+from boundnet.load_inputs import Loaded
 from boundnet.results import Analysis
 from boundnet.work.pool import ProcessPool
 
@@ -35,12 +34,9 @@ def run(request: Request) -> int:
     started = time.perf_counter()
     request.check()
     rules = boundnet.build(request.arithmetic.get("name"), **{k: v for k, v in request.arithmetic.items() if k != "name"})
-    scale, offset = parse_number(request.scale or "1", "--scale"), parse_number(request.offset or "0", "--offset")
-    pixels = Pixels(request.resize, scale, offset)
     reports = {kind: find(kind) for kind in ("console", *request.files)}
     with Meter(request.quiet) as meter, pool(request.jobs) as executor:
-        graph = load(request.model, request.shapes())
-        loaded = load_inputs(graph, request.inputs, pixels) if request.inputs else None
+        graph, loaded = open_model(request)
         box = load_box(graph, request.box) if request.box else None
         opened = time.perf_counter() - started
         analysis = _analyze(graph, loaded, box, rules, request, meter, executor)

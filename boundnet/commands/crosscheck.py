@@ -13,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 import boundnet
-from boundnet.commands.experiment import PAGES, Noise, command, open_model
+from boundnet.commands.experiment import PAGES, Noise, command
 from boundnet.commands.jobs import pool
+from boundnet.commands.opening import open_model
 from boundnet.commands.progress import Meter
 from boundnet.commands.reports import find
 from boundnet.commands.request import Request
@@ -40,7 +41,7 @@ def run(request: Request, noise: Noise) -> int:
     reports = {kind: find(kind) for kind in request.files if kind in PAGES}
     rules = boundnet.build(request.arithmetic.get("name"), **{k: v for k, v in request.arithmetic.items() if k != "name"})
     with Meter(request.quiet) as meter:
-        graph, loaded = open_model(request, meter)
+        graph, loaded = open_model(request)
         with pool(request.jobs) as executor:
             found = crosscheck(
                 graph, loaded.inputs if loaded else None, rules, backends=names, samplings=samplings, options=noise.options,

@@ -7,13 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from boundnet.commands.progress import Meter
 from boundnet.commands.request import Request
 from boundnet.errors import InputError
-from boundnet.frontends import load
-from boundnet.graph import LayerGraph
-from boundnet.load_images import Pixels, parse_number
-from boundnet.load_inputs import Loaded, load_inputs
 from boundnet.mca.backend import Sampling, backends
 
 PAGES = ("html", "markdown")
@@ -93,14 +88,6 @@ def command(request: Request, noise: Noise, name: str, more: Sequence[str] = ())
         if given in words:
             words[words.index(given)] = own
     return (*words, *noise.words(), *more)
-
-
-def open_model(request: Request, meter: Meter) -> tuple[LayerGraph, Loaded | None]:
-    """The graph and the inputs that ``request`` names."""
-    scale, offset = parse_number(request.scale or "1", "--scale"), parse_number(request.offset or "0", "--offset")
-    graph = load(request.model, request.shapes())
-    loaded = load_inputs(graph, request.inputs, Pixels(request.resize, scale, offset)) if request.inputs else None
-    return graph, loaded
 
 
 Files = Mapping[str, Path]

@@ -14,7 +14,8 @@ from rich.text import Text
 
 import boundnet
 from boundnet.arithmetic import Arithmetic
-from boundnet.commands.experiment import PAGES, Noise, command, open_model
+from boundnet.commands.experiment import PAGES, Noise, command
+from boundnet.commands.opening import open_model
 from boundnet.commands.progress import Meter
 from boundnet.commands.reports import find
 from boundnet.commands.request import Request
@@ -44,7 +45,7 @@ def run(request: Request, noise: Noise, base: int, reference: str, keep: bool) -
         raise InputError("boundnet mca takes one backend, mode and precision; boundnet crosscheck takes several")
     rules = boundnet.build(request.arithmetic.get("name"), **{k: v for k, v in request.arithmetic.items() if k != "name"})
     with Meter(request.quiet) as meter:
-        graph, loaded = open_model(request, meter)
+        graph, loaded = open_model(request)
         found = sample(
             graph, loaded.inputs if loaded else None, rules, samplings[0], backend_name=names[0], base=base,
             reference=reference, options=noise.options, first=request.samples, input_range=request.input_range or (0.0, 1.0),

@@ -30,7 +30,7 @@ def option(name: str, text: str, metavar: str | None = None) -> typer.models.Opt
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A Keras file: .h5, .hdf5 or .keras.", show_default=False)]
 Shapes = Annotated[
     list[str] | None,
-    typer.Option("--input-shape", metavar="NAME=SIZES", help="Sizes that the model leaves open, such as image=28,28,1."),
+    typer.Option("--input-shape", metavar="NAME=SIZES", help="Sizes that model and inputs leave open: image=28,28,1."),
 ]
 Jobs = Annotated[int, option("--jobs", "Processes that share the inputs [1].", "N")]
 Inputs = Annotated[list[str] | None, option("--inputs", "What to run, as for analyze. Repeat for more.", "FILE")]

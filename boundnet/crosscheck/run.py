@@ -10,7 +10,7 @@ from boundnet.arithmetic import Arithmetic
 from boundnet.crosscheck.compare import compare
 from boundnet.crosscheck.results import Check, CrossCheck
 from boundnet.figures import count_text
-from boundnet.frontends import load
+from boundnet.frontends import load_for
 from boundnet.mca.backend import Execution, Job, Sampling, backend
 from boundnet.presets import preset
 from boundnet.results import ModelInfo
@@ -48,7 +48,7 @@ def crosscheck(
     """
     check_gradual_underflow()
     rules = preset(arithmetic) if isinstance(arithmetic, str) else arithmetic
-    graph = load(model)
+    graph = load_for(model, inputs)
     values, info = choose_inputs(graph, inputs, first, input_range, seed, source)
     path = graph.metadata.get("path")
     job = Job(graph, path, rules, samplings, options or {})

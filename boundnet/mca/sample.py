@@ -12,7 +12,7 @@ from boundnet.analysis import choose_inputs, find_heads, versions
 from boundnet.arithmetic import Arithmetic
 from boundnet.errors import InputError
 from boundnet.figures import count_text, share_text
-from boundnet.frontends import load
+from boundnet.frontends import load_for
 from boundnet.graph import LayerGraph
 from boundnet.heads import Head
 from boundnet.inputs import take
@@ -53,7 +53,7 @@ def sample(
         raise InputError(f"reference {reference!r}: use float64 or mean")
     rules = preset(arithmetic) if isinstance(arithmetic, str) else arithmetic
     sampling = sampling or Sampling()
-    graph = load(model)
+    graph = load_for(model, inputs)
     values, info = choose_inputs(graph, inputs, first, input_range, seed, source)
     heads = find_heads(graph, decision)
     job = Job(graph, graph.metadata.get("path"), rules, (sampling,), options or {})

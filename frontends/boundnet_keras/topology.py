@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from boundnet import ops
-from boundnet.errors import ExtensionError, GraphError, ModelFileError, Refusal, UnsupportedLayerError
+from boundnet.errors import ExtensionError, GraphError, ModelFileError, OpenShapeError, Refusal, UnsupportedLayerError
 from boundnet.graph import LayerGraph
 from boundnet_keras.extensions import title
 from boundnet_keras.layers import TABLE, refusal, rule_of
@@ -44,7 +44,9 @@ def build(model: ModelSpec, source: Source, input_shapes: Mapping[str, Sequence[
         raise UnsupportedLayerError(refused, source.label)
     graph = LayerGraph(model.name)
     walk = _Walk(graph, source, source.store(model), dict(input_shapes or {}))
-    inputs = [walk.add_input(_layer(model, ref.layer, source.label)) for ref in model.inputs]
+    layers = [_layer(model, ref.layer, source.label) for ref in model.inputs]
+    walk.check_shapes(layers)
+    inputs = [walk.add_input(layer) for layer in layers]
     outputs = walk.run(model, inputs, (), "")
     if walk.refused:
         raise UnsupportedLayerError(walk.refused, source.label)
@@ -99,24 +101,32 @@ class _Walk:
     sequences: dict[str, list[str]] = field(default_factory=dict)
     calls: int = 0
 
+    def shape_of(self, layer: LayerSpec) -> tuple[int | None, ...]:
+        """Shape of an input layer without the batch axis, None where the model leaves a size open."""
+        given = self.input_shapes.get(layer.name)
+        batch_shape = layer.config.get("batch_shape") if given is None else (None, *given)
+        if not isinstance(batch_shape, list | tuple) or not batch_shape:
+            raise ModelFileError(
+                f"{self.source.label}: input {layer.name!r} has no shape; call the model on data and save it again"
+            )
+        return tuple(size if isinstance(size, int) and size > 0 else None for size in batch_shape[1:])
+
+    def check_shapes(self, layers: Sequence[LayerSpec]) -> None:
+        """Raises OpenShapeError unless all sizes of all inputs are known."""
+        shapes = {layer.name: self.shape_of(layer) for layer in layers}
+        name = next((name for name, shape in shapes.items() if None in shape), None)
+        if name is not None:
+            raise OpenShapeError(
+                f"{self.source.label}: input {name!r} has the shape {shapes[name]}, with sizes left open; error bounds need"
+                " fixed sizes: give inputs of the sizes wanted, or --input-shape, or save the model with a fixed shape",
+                shapes,
+            )
+
     def add_input(self, layer: LayerSpec) -> str:
         """The graph node of an input layer of the outermost model."""
-        shape = self.input_shapes.get(layer.name)
-        if shape is None:
-            batch_shape = layer.config.get("batch_shape")
-            if not isinstance(batch_shape, list) or not batch_shape:
-                raise ModelFileError(
-                    f"{self.source.label}: input {layer.name!r} has no shape; call the model on data and save it again"
-                )
-            shape = batch_shape[1:]
-        if not all(isinstance(size, int) and size > 0 for size in shape):
-            open_shape = tuple(shape)
-            raise ModelFileError(
-                f"{self.source.label}: input {layer.name!r} has the shape {open_shape}, with sizes left open; error"
-                " bounds need fixed sizes: give them with --input-shape or save the model with a fixed shape"
-            )
+        shape = tuple(size for size in self.shape_of(layer) if size is not None)  # all are known: check_shapes
         name = self.graph.unique(layer.name)
-        return str(self.graph.add(name, ops.Input(tuple(shape)), inputs=(), layer=layer.name, kind="InputLayer"))
+        return str(self.graph.add(name, ops.Input(shape), inputs=(), layer=layer.name, kind="InputLayer"))
 
     def run(self, model: ModelSpec, inputs: Sequence[str | None], path: Path, prefix: str) -> list[str | None]:
         """Lower one call of ``model``.  ``prefix``: what node names of this call begin with."""

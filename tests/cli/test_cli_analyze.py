@@ -149,6 +149,23 @@ def test_open_shapes(run: Run, tmp_path: Path) -> None:
     name = refused.stderr.split("'")[1]
     assert run("analyze", model, "--input-shape", f"{name}=5,2").exit_code == 0
     assert run("analyze", model, "--input-shape", "5;2").exit_code == 2
+    # Inputs have sizes of their own, in whatever file they come.
+    values = np.arange(10.0).reshape(1, 5, 2) / 8.0
+    (tmp_path / "x.csv").write_text(",".join(map(repr, values.ravel().tolist())) + "\n")
+    for text in (save(tmp_path / "x.npy", values), f"{name}={tmp_path / 'x.npy'}", tmp_path / "x.csv"):
+        for command in (("analyze",), ("mca", "--samples", 2), ("crosscheck", "--samples", 2)):
+            assert run(command[0], model, *command[1:], "--inputs", text).exit_code == 0
+    assert run("analyze", model, "--inputs", tmp_path / "x.npy", "--radius", "0.1").exit_code == 0
+    short = save(tmp_path / "short.npy", values[:, :3])
+    together = run("analyze", model, "--inputs", tmp_path / "x.npy", "--inputs", short)
+    assert together.exit_code == 2
+    assert "another shape" in together.stderr
+    for given in (np.ones((2, 5, 3)), np.ones(4)):
+        odd = run("analyze", model, "--inputs", save(tmp_path / "odd.npy", given))
+        assert odd.exit_code == 2
+        assert "(samples, any, 2)" in odd.stderr
+    (tmp_path / "x.csv").write_text("1,2,3\n")
+    assert run("analyze", model, "--inputs", tmp_path / "x.csv").exit_code == 2
 
 
 def test_model_in_a_read_only_folder(run: Run, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from boundnet.errors import InputError
 from boundnet.graph import LayerGraph
-from boundnet.inputs import check_inputs, random_inputs
+from boundnet.inputs import check_inputs, random_inputs, shapes_of
 from boundnet.load_images import Pixels, parse_number
 from boundnet.load_inputs import load_inputs
 from boundnet.ops.structural import Input
@@ -163,3 +163,40 @@ def test_indices_are_whole_numbers() -> None:
     check_inputs(graph, [ids, x])
     with pytest.raises(InputError, match=r"'ids' holds whole numbers \(indices of an embedding\), got \d\.5"):
         check_inputs(graph, [ids + 0.5, x])
+
+
+class Open:
+    """A network that leaves sizes open."""
+
+    def __init__(self, *shape: int | None) -> None:
+        self._shape, self.inputs = shape, ["image"]
+
+    def shape(self, name: str) -> tuple[int | None, ...]:
+        return self._shape
+
+
+@pytest.mark.parametrize(
+    ("shape", "wanted"), [((None, None, 3), (4, 5, 3)), ((3, None, None), (3, 4, 5)), ((None, 5), (4, 5))]
+)
+def test_images_settle_open_sizes(tmp_path: Path, shape: tuple[int | None, ...], wanted: tuple[int, ...]) -> None:
+    for name in "ab":
+        Image.fromarray(np.full((4, 5, 3), 7, np.uint8)).save(tmp_path / f"{name}.png")
+    loaded = load_inputs(Open(*shape), [str(tmp_path)]).inputs
+    assert np.shape(loaded) == (2, *wanted)
+
+
+def test_images_that_do_not_fit_open_sizes(tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 5, 3), 7, np.uint8)).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match="--input-shape"):
+        load_inputs(Open(None, None, 2), [str(tmp_path / "a.png")])
+
+
+def test_sizes_of_arrays_settle_open_ones() -> None:
+    shapes = {"left": (None, 4), "right": (3,)}
+    given = {"left": np.ones((2, 5, 4)), "right": np.ones((2, 3))}
+    assert shapes_of(shapes, given) == {"left": (5, 4), "right": (3,)}
+    assert shapes_of(shapes, [np.ones((5, 4)), np.ones(3)]) == {"left": (5, 4), "right": (3,)}
+    with pytest.raises(InputError, match=r"'left' needs shape \(samples, any, 4\)"):
+        shapes_of(shapes, [np.ones((2, 5, 3)), np.ones((2, 3))])
+    with pytest.raises(InputError, match="different sizes"):
+        shapes_of({"x": (None, 4)}, [np.ones((5, 4)), np.ones((6, 4))])
