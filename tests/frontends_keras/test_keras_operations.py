@@ -17,7 +17,7 @@ Build = Callable[[Any, Any], Any]
 
 CASES: dict[str, Build] = {
     "operators": lambda k, x: [x + 1, 2.0 * x, 1.0 - x, x / 3.0, x * x, -x, abs(x), x - 0.5, 1.0 / (x * x + 1.0)],
-    "slices": lambda k, x: [x[:, 1:], x[:, ::2, 1], x[:, -1], x[:, :, 1:3]],
+    "slices": lambda k, x: [x[:, 1:], x[:, ::2, 1], x[:, -1], x[:, :, 1:3], x[:, ::-1], x[:, 3:0:-2, ::-1]],
     "reductions": lambda k, x: [k.mean(x, axis=1), k.sum(x, axis=-1, keepdims=True), k.max(x, axis=(1, 2)), k.mean(x, axis=[1, 2])],
     "shapes": lambda k, x: [k.reshape(x, (-1, 12)), k.transpose(x, (0, 2, 1)), k.expand_dims(x, -1), k.squeeze(x[:, :1], 1),
                             k.flip(x, axis=1), k.repeat(x, 2, axis=2), k.stack([x, x], axis=1), k.split(x, 3, axis=1)[1]],

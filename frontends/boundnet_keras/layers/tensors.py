@@ -50,7 +50,7 @@ def _get_item(layer: Lowering, inputs: Sequence[str]) -> str:
     whole = {"start": None, "stop": None, "step": None}
     if not items or _slice(items[0]) not in (whole, {**whole, "start": 0}):
         raise Refused("takes part of the batch; take all samples, x[:, ...]")
-    begin, end, step, kept = list[int](), list[int](), list[int](), list[int]()
+    begin, end, step, kept = list[int](), list[int | None](), list[int](), list[int]()
     for size, item in zip(shape, [*items[1:], *[None] * (len(shape) - len(items) + 1)], strict=True):
         if isinstance(item, int) and not isinstance(item, bool):
             at = item + size if item < 0 else item
@@ -60,9 +60,8 @@ def _get_item(layer: Lowering, inputs: Sequence[str]) -> str:
         if parts is None:
             raise Refused(f"indexes with {item!r}; {HINT}")
         first, last, every = slice(parts["start"], parts["stop"], parts["step"]).indices(size)
-        if every < 1:
-            raise Refused(f"steps backwards; {HINT}")
-        begin, end, step = [*begin, first], [*end, last], [*step, every]
+        # Backwards to the front: -1, as indices() has it, would be the last entry.
+        begin, end, step = [*begin, first], [*end, last if last >= 0 else None], [*step, every]
         kept.append(len(range(first, last, every)))
     y = layer.add(ops.Slice(tuple(begin), tuple(end), tuple(step)), x, part="slice")
     return layer.add(ops.Reshape(tuple(kept)), y)
