@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from cases import ACTIVATIONS, CASES, Draw, network
-from compiled_c import Compiled, SameChoices, emulate, needs_cc, rules
+from compiled_c import FLAGS, WARNINGS, Compiled, SameChoices, emulate, needs_cc, rules
 
 from boundnet import ops
 from boundnet.frontends import load
@@ -152,6 +154,24 @@ def test_random_networks(seed: int, tmp_path: Path) -> None:
     d = Mild(rules("float"), 100 + seed)
     graph, shape = network(d)
     agree(graph, Compiled(graph, tmp_path / "c"), [d.stored(5, *shape)])
+
+
+def test_a_network_without_operations_and_helpers_only_where_called(tmp_path: Path) -> None:
+    """Compiled with warnings as errors, by clang as well where it is found: it minds functions that nothing calls."""
+    nothing = LayerGraph("nothing")
+    nothing.set_outputs([nothing.add("x", ops.Input((3,)))])
+    assert Compiled(nothing, tmp_path / "nothing").run([np.eye(3)])["x"].tolist() == np.eye(3).tolist()
+    dense = join([("d", ops.Dense(np.eye(3)), [(3,)])])
+    largest = join([("max", ops.MaxPool((2,)), [(4, 1)])])
+    for graph, called in ((dense, False), (largest, True)):
+        folder = tmp_path / graph.outputs[0]
+        Compiled(graph, folder)
+        assert ("network_max" in (folder / "network.c").read_text()) is called
+        clang = next(filter(None, map(shutil.which, ("clang", "clang-19", "clang-14"))), None)
+        if clang is not None:
+            words = [clang, *FLAGS, *WARNINGS, "-c", "network.c", "-o", "network.o"]
+            done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
 
 
 def test_not_a_number_travels(tmp_path: Path) -> None:

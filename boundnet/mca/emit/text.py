@@ -130,19 +130,25 @@ void network_close(network_handle *handle);
 """
 
 
+_HELPERS = {
+    "network_max": "static inline real network_max(real a, real b) { return a >= b || a != a ? a : b; }",
+    "network_min": "static inline real network_min(real a, real b) { return a <= b || a != a ? a : b; }",
+}
+
+
 def _network(layout: Layout, functions: Sequence[Function]) -> str:
+    bodies = [*map(_function, functions), _compute(layout, functions)]
+    # Compilers warn of functions that nothing calls.
+    helpers = [text for name, text in _HELPERS.items() if any(f"{name}(" in body for body in bodies)]
     parts = [
         _comment(f"{layout.model}: one function for each operation, {layout.real} arithmetic.\n\n{_ORDER}"),
         '#include "network.h"\n\n#include <float.h>\n#include <math.h>\n#include <string.h>',
         "#ifdef __FAST_MATH__\n#error \"compile without -ffast-math: it changes the order and the operations\"\n#endif\n"
         "#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16\n"
         '#error "this compiler keeps excess precision; on x86 compile with -msse2 -mfpmath=sse"\n#endif',
-        "/* NaN in, NaN out. */\n"
-        "static inline real network_max(real a, real b) { return a >= b || a != a ? a : b; }\n"
-        "static inline real network_min(real a, real b) { return a <= b || a != a ? a : b; }",
+        *(["/* NaN in, NaN out. */\n" + "\n".join(helpers)] if helpers else []),
         _tables(layout),
-        *map(_function, functions),
-        _compute(layout, functions),
+        *bodies,
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 

@@ -5,9 +5,9 @@
 #include <string.h>
 
 static const char usage[] =
-    "usage: network [--weights FILE] [--repeat S] [--nodes] [--stream] INPUT.npy ... [-o OUTPUT.npy ...]\n"
+    "usage: network [--weights FILE] [--repeat S] [--nodes] [--stream] INPUT.npy ... [-o OUTPUT.npy -o ...]\n"
     "One INPUT for each input of the network, in its order: shape (N, *shape), or (*shape) for one sample.\n"
-    "  -o FILE         write an output, in order; without -o all are printed\n"
+    "  -o FILE         write an output; once for each output, in order; without -o all are printed\n"
     "  --weights FILE  instead of weights.bin\n"
     "  --repeat S      run everything S times: outputs have shape (S, N, *shape)\n"
     "  --nodes         print or stream every node, not only the outputs\n"
@@ -15,6 +15,12 @@ static const char usage[] =
 
 static int fail(const char *text) {
     fprintf(stderr, "network: %s\n", text);
+    return 2;
+}
+
+static int misused(void) {
+    fputs(usage, stderr);
+    fprintf(stderr, "inputs of this network: %d, outputs: %d\n", NETWORK_INPUTS, NETWORK_OUTPUTS);
     return 2;
 }
 
@@ -44,15 +50,11 @@ int main(int argc, char **argv) {
             outputs[wanted++] = argv[++i];
         else if (argv[i][0] != '-' && given < NETWORK_INPUTS)
             inputs[given++] = argv[i];
-        else {
-            fputs(usage, stderr);
-            return 2;
-        }
+        else
+            return misused();
     }
-    if (given != NETWORK_INPUTS || (wanted != 0 && wanted != NETWORK_OUTPUTS)) {
-        fputs(usage, stderr);
-        return 2;
-    }
+    if (given != NETWORK_INPUTS || (wanted != 0 && wanted != NETWORK_OUTPUTS))
+        return misused();
 
     real *samples[NETWORK_INPUTS + 1];
     FILE *files[NETWORK_OUTPUTS + 1] = {NULL};
