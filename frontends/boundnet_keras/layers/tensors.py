@@ -45,8 +45,7 @@ def _get_item(layer: Lowering, inputs: Sequence[str]) -> str:
     (x,) = inputs
     shape, key = layer.shape(x), layer.call.arguments[1:]
     items = [item for part in key for item in listed(part)]
-    if "..." in items or Ellipsis in items:
-        raise Refused(f"uses an ellipsis; {HINT}")
+    items = _without_ellipsis(items, len(shape) + 1)
     whole = {"start": None, "stop": None, "step": None}
     if not items or _slice(items[0]) not in (whole, {**whole, "start": 0}):
         raise Refused("takes part of the batch; take all samples, x[:, ...]")
@@ -65,6 +64,20 @@ def _get_item(layer: Lowering, inputs: Sequence[str]) -> str:
         kept.append(len(range(first, last, every)))
     y = layer.add(ops.Slice(tuple(begin), tuple(end), tuple(step)), x, part="slice")
     return layer.add(ops.Reshape(tuple(kept)), y)
+
+
+def _without_ellipsis(items: list[Any], rank: int) -> list[Any]:
+    """An ellipsis stands for as many whole axes as are missing."""
+
+    def dots(item: Any) -> bool:
+        return item in ("...", Ellipsis) or (isinstance(item, Mapping) and item.get("class_name") == "__ellipsis__")
+
+    places = [place for place, item in enumerate(items) if dots(item)]
+    if not places:
+        return items
+    if len(places) > 1 or len(items) > rank + 1:
+        raise Refused(f"indexes with more than one ellipsis, or too many axes; {HINT}")
+    return [*items[: places[0]], *[_WHOLE] * (rank + 1 - len(items)), *items[places[0] + 1 :]]
 
 
 def _slice(item: Any) -> dict[str, Any] | None:
@@ -132,7 +145,9 @@ def _matmul(layer: Lowering, inputs: Sequence[str]) -> str:
     if rank != len(layer.shape(y)) or rank < 2:
         raise Refused(f"multiplies tensors of {rank} and {len(layer.shape(y))} axes; {HINT}")
     outer = string.ascii_lowercase[: rank - 2]
-    return layer.add(ops.Einsum(f"{outer}XY,{outer}YZ->{outer}XZ"), x, y)
+    left = "YX" if argument(layer, "transpose_a", 99) else "XY"
+    right = "ZY" if argument(layer, "transpose_b", 99) else "YZ"
+    return layer.add(ops.Einsum(f"{outer}{left},{outer}{right}->{outer}XZ"), x, y)
 
 
 def _einsum(layer: Lowering, inputs: Sequence[str]) -> str:
@@ -217,6 +232,7 @@ def _repeat(layer: Lowering, inputs: Sequence[str]) -> str:
     return layer.add(ops.Repeat(layer.axis(argument(layer, "axis", 2), len(layer.shape(x))), times), x)
 
 
+_WHOLE = {"class_name": "__slice__", "config": {"start": None, "stop": None, "step": None}}
 _ACTIVATIONS = {
     "Relu": "relu", "Relu6": "relu6", "Sigmoid": "sigmoid", "Tanh": "tanh", "Silu": "silu", "Selu": "selu", "Mish": "mish",
     "Softplus": "softplus", "Softsign": "softsign", "Exp": "exponential", "HardSigmoid": "hard_sigmoid",
