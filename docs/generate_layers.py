@@ -78,7 +78,8 @@ def page(keras: ModuleType) -> str:
         f"Supported, with numbers or tensors as operands: {', '.join(operations)}. All others are refused; "
         f"{refused.reason(OPERATION + 'Power')}.\n",
         "\n## TensorFlow functions in functional models of Keras 2\n\n",
-        f"Files of tf.keras hold `x + 1` or `tf.reduce_mean(x, axis=1)` as TFOpLambda, `x[:, 1:]` as SlicingOpLambda. Supported: "
+        f"Files of tf.keras hold `x + 1` or `tf.reduce_mean(x, axis=1)` as TFOpLambda, `x[:, 1:]` as "
+        "SlicingOpLambda. Supported: "
         f"slices and {', '.join(sorted(tf_operations.KNOWN.keys() - {'math.pow'}))}.\n",
         "\n## Classes of older versions\n\n",
         f"Also supported in files of Keras 1 and 2: {', '.join(older)}, and Keras 1's names of layers and arguments.\n",
