@@ -30,12 +30,13 @@ def exact_trace(seed: int, samples: int) -> tuple[Trace, Array]:
     graph.add("y", ops.Dense(kernel, None), ["x"])
     graph.set_outputs(["y"])
     nothing, blank = np.zeros((samples, CLASSES)), np.zeros((samples, CLASSES), np.bool_)
-    locals_ = {"y": Local((DenseMap(kernel),), nothing, blank, blank)}
+    shift = rng.integers(-9, 10, size=(samples, CLASSES)).astype(np.float64)  # so that no enclosure is symmetric
+    locals_ = {"y": Local((DenseMap(kernel),), nothing, blank, blank, shift)}
     x = rng.integers(-9, 10, size=(samples, INPUTS)).astype(np.float64)
-    own = radius @ np.abs(kernel) * (1.0 + 2.0**-40)
+    own = (radius @ np.abs(kernel) + np.abs(shift)) * (1.0 + 2.0**-40)
     tensors = {"x": Tensor(x, radius, x == 99.0), "y": Tensor(x @ kernel, own, blank)}
     corners = np.array(list(itertools.product((-1.0, 1.0), repeat=INPUTS)))
-    return Trace(graph, tensors, locals_), (corners[:, None, :] * radius) @ kernel
+    return Trace(graph, tensors, locals_), (corners[:, None, :] * radius) @ kernel + shift
 
 
 @pytest.mark.parametrize("seed", range(6))
