@@ -1,11 +1,12 @@
 """How a trained recurrent network fares on labelled images, row by row of pixels: classes, bounds, cost.
 
-    uv run python -m benchmarks.recurrent MODEL IMAGES LABELS [--rows N] [--order any|sequential] [--json FILE]
+    uv run python -m benchmarks.recurrent MODEL IMAGES LABELS [--rows N] [--order any|sequential] [--json FILE] [--keras]
 
 MODEL reads an image as a sequence of rows, scaled to 0 .. 1; IMAGES and LABELS are gzipped idx files as MNIST has them.
 Prints accuracy, how many bounds are finite, how many classes are proved, the median and largest bounds, and processor time
-for a row.  **A bound that is not finite ends the command with exit code 1.**  FILE keeps finished rows: a run that was
-interrupted goes on from there.
+for a row.  **A bound that is not finite, or is exceeded, ends the command with exit code 1.**  FILE keeps finished rows: a
+run that was interrupted goes on from there.  ``--keras`` runs the same rows by Keras in float32, which must lie within the
+bounds (by Keras 2, where the package tf_keras is installed, for files that Keras 3 does not open).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from typing import Any
 import numpy as np
 
 import boundnet
+from boundnet.frontends import load
+from boundnet.mca.backend import Job, backend
 
 STEP = 28
 """Rows analysed and kept together."""
@@ -72,6 +75,26 @@ def summary(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def run_by_keras(model: Path, images: np.ndarray, rows: list[Row]) -> tuple[list[str], bool]:
+    """How far float32 outputs of Keras are from the float64 evaluation, for each way of running it, and whether none is
+    outside of its bound."""
+    graph = load(str(model))
+    executions = backend("keras").executions(Job(graph, str(model), boundnet.preset("binary32")))
+    (execution,) = (found for found in executions if "layers" not in found.title)
+    centre = graph.evaluate([images])[graph.outputs[0]]
+    bounds, classes = np.array([row["bound"] for row in rows]), np.array([row["class"] for row in rows])
+    lines, inside = list(execution.notes), True
+    for name, computed in zip(execution.rows, next(execution.run([images], 0))[1], strict=True):
+        away = np.abs(computed - centre).max(axis=-1)
+        inside = inside and bool(np.all(away <= bounds))
+        same, outside = int((computed.argmax(axis=-1) == classes).sum()), int((away > bounds).sum())
+        lines.append(
+            f"Keras, {name}: {same} of {len(rows)} in the same class, largest error {away.max():.3g}, {outside} rows outside, "
+            f"closest bound / error {np.min(bounds / away):.3g}"
+        )
+    return lines, inside
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path)
@@ -80,6 +103,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--order", choices=("any", "sequential"), default="any")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--keras", action="store_true")
     options = parser.parse_args()
     images, labels = read_idx(options.images)[: options.rows] / 255.0, read_idx(options.labels)[: options.rows]
     done: list[Row] = json.loads(options.json.read_text()) if options.json and options.json.exists() else []
@@ -92,7 +116,9 @@ def main() -> None:
             partial.replace(options.json)
         print(f"{len(done)} of {len(images)}", file=sys.stderr)
     print(summary(done))
-    if not all(np.isfinite(row["bound"]) for row in done):
+    lines, inside = run_by_keras(options.model, images, done) if options.keras else ([], True)
+    print("\n".join(lines))
+    if not inside or not all(np.isfinite(row["bound"]) for row in done):
         sys.exit(1)
 
 
