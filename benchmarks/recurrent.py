@@ -89,7 +89,7 @@ def run_by_keras(model: Path, images: np.ndarray, rows: list[Row]) -> tuple[list
         inside = inside and bool(np.all(away <= bounds))
         same, outside = int((computed.argmax(axis=-1) == classes).sum()), int((away > bounds).sum())
         lines.append(
-            f"Keras, {name}: {same} of {len(rows)} in the same class, largest error {away.max():.3g}, {outside} rows outside, "
+            f"Keras, {name}: {same} of {len(rows)} in the same class, largest error {away.max():.3g}, {outside} outside, "
             f"closest bound / error {np.min(bounds / away):.3g}"
         )
     return lines, inside
