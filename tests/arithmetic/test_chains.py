@@ -39,6 +39,7 @@ OPS: dict[str, Any] = {
     "batch norm, plain": ops.BatchNorm(np.array([0.0, 1.0, -2.0, 0.5, 1e-30]), V),
     "batch norm, ones and zeros": ops.BatchNorm(np.zeros(C), V, np.array([1.0, 0.0, -1.0, 1e-3, 2.0]), np.zeros(C)),
     "scale": ops.ScaleShift(np.array(0.17)),
+    "copy": ops.ScaleShift(np.array(1.0), np.array(0.0)),
     "scale and shift": ops.ScaleShift(np.array([1.0, 0.5, 0.0, -1.0, 1e-40]), np.array([0.0, 1.0, 0.0, -0.0, 1e-39])),
     "standardize": ops.Standardize(W.reshape(1, C), V.reshape(1, C)),
     "standardize, inverse": ops.Standardize(W.reshape(1, C), V.reshape(1, C), invert=True),
