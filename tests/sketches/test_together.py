@@ -11,8 +11,10 @@ from test_certify import confirm
 
 import boundnet
 from boundnet import ops
+from boundnet.crosscheck.run import crosscheck
 from boundnet.functions import make
 from boundnet.graph import LayerGraph
+from boundnet.mca.backend import Sampling
 from boundnet.rounding import Array
 from boundnet.runs import Runner
 from boundnet.sketches.claim import Claim
@@ -115,6 +117,10 @@ def test_padding_of_exact_zeros_leaves_nothing_to_divide_by() -> None:
     found = boundnet.analyze(graph, inputs, domain="sketch", reference="mpmath")
     assert found.domain.used == "sketch"
     assert max(s.outputs[0].absolute_bound.max() for s in found.samples) < 1e-5
+    runs = (Sampling(1, "none"), Sampling(20, "rr", 24))
+    checked = crosscheck(graph, inputs, domain="sketch", samplings=runs)
+    assert checked.violation_count == 0
+    assert all("sketch for 2 of 2 inputs" in check.notes[-2] for check in checked.checks)
 
 
 def test_inputs_that_fail_together_are_tried_alone(monkeypatch: pytest.MonkeyPatch) -> None:
