@@ -25,6 +25,23 @@ class FrontEnd(Protocol):
         """
 
 
+def vet(source: Any) -> None:
+    """Let the front end of a file read it in a process of its own, so that damage can't crash or stop this one.
+
+    A front end may have a method ``vet(source)`` for that; commands call this before :func:`load`, programs need not.
+
+    Raises:
+        ModelFileError: reading the file crashes or does not end.
+    """
+    if not isinstance(source, str | os.PathLike) or not os.path.isfile(source):
+        return
+    for point in sorted(entry_points(group="boundnet.frontends"), key=lambda point: point.name):
+        frontend = point.load()
+        if frontend.accepts(source):
+            getattr(frontend, "vet", lambda source: None)(source)
+            return
+
+
 def load(source: Any, input_shapes: Mapping[str, Sequence[int]] | None = None) -> LayerGraph:
     """Open a model file or lower a live model.
 

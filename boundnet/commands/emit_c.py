@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from boundnet.commands.open_model import load
 from boundnet.commands.request import parse_shapes
 from boundnet.figures import printable
-from boundnet.frontends import load
 from boundnet.mca.emit.network import emit
 from boundnet.mca.emit.write import check_folder, write
 

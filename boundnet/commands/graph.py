@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from boundnet.commands.open_model import load
 from boundnet.commands.request import check_files, parse_shapes
 from boundnet.commands.session import width
 from boundnet.figures import count_text, printable, shape_text
 from boundnet.files import replacing
-from boundnet.frontends import load
 from boundnet.graph import LayerGraph
 
 

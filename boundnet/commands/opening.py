@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from boundnet.commands.open_model import load
 from boundnet.commands.request import Request
 from boundnet.errors import OpenShapeError
-from boundnet.frontends import load
 from boundnet.graph import LayerGraph
 from boundnet.inputs import shapes_of
 from boundnet.load_images import Pixels, parse_number

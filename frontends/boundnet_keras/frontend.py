@@ -16,6 +16,7 @@ from boundnet_keras.read_keras import read_keras
 from boundnet_keras.read_live import is_live_model, read_live
 from boundnet_keras.source import Source
 from boundnet_keras.topology import build
+from boundnet_keras.vetting import vet
 
 _SUFFIXES = (".h5", ".hdf5", ".keras")
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -38,6 +39,12 @@ class KerasFrontend:
         if path.is_dir():
             return any((path / name).exists() for name in _SAVED_MODEL)
         return path.is_file() and _first_bytes(path).startswith((_HDF5, _ZIP))
+
+    def vet(self, source: object) -> None:
+        """Read an HDF5 file in a process of its own.  Raises ModelFileError if that crashes or does not end."""
+        path = Path(os.fspath(source))  # type: ignore[call-overload]
+        if path.is_file() and _first_bytes(path).startswith(_HDF5):
+            vet(path)
 
     def load(self, source: object, input_shapes: Mapping[str, Sequence[int]] | None = None) -> LayerGraph:
         """The layer graph of a model file or live model.
