@@ -71,6 +71,10 @@ MUTANTS: dict[str, Mutant] = {
         running_bound.running_bounds, "(1, 2) if kind == \"blocked\" else (1,)", "()",
         one(dense(0.0625, 0.0625, bias=1.0), [[1.0, 1.0]], replace(PLAIN, order=Order("blocked", 1), bias="first")),
     ),
+    "cast of a bias that comes first in the running bound": Mutant(
+        running.stored_bias, "return b, noise, abs(b)", "return b, 0.0 * noise, abs(b)",
+        one(dense(1.0, bias=1.9), [[0.0625]], replace(DIRECTED, order=SEQUENTIAL, bias="first")),
+    ),
     "radius in the running bound": Mutant(
         running.add_leaf, "spread + slack, size", "spread, size", one(dense(1.0, 1.0), [[0.875, 1.0]], replace(SEQ, fma="yes"), [[0.26, 0.0]])
     ),
