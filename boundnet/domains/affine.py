@@ -19,6 +19,8 @@ from boundnet.ops.base import Local
 from boundnet.rounding import TINY, Array, Mask, gamma, up
 
 Key = tuple[str, int, int]
+ALIVE = 3
+"""Largest size of all coefficients that are kept at a time, in multiples of the limit for one node."""
 
 
 class TooManySymbols(Exception):
@@ -55,7 +57,7 @@ class AffineDomain:
 
     Args:
         consumers: number of readers of each node; a form is freed after the last.
-        limit: largest size of one node's coefficients, in float64 values.
+        limit: largest size of one node's coefficients, in float64 values; :data:`ALIVE` times that of all together.
         lam: how many times their 2-norm mean-independent roundings may reach (docs/probabilistic.md).
 
     Raises:
@@ -130,6 +132,8 @@ class AffineDomain:
             self._left[source] -= 1
             if self._left[source] == 0:
                 del self._forms[source]
+        if sum(symbols.coefficients.size for kept in self._forms.values() for symbols in kept.kinds()) > ALIVE * self._limit:
+            raise TooManySymbols
         return radius
 
     def _without(self, form: _Form, lost: Mask, local: Local, inputs: tuple[str, ...], noise: Array) -> _Form:

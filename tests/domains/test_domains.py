@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from boundnet import ops
 from boundnet.adjoint import adjoint
 from boundnet.arithmetic import SEQUENTIAL, Arithmetic
 from boundnet.domains import AffineDomain, IntervalDomain
+from boundnet.domains.affine import TooManySymbols
 from boundnet.formats import BFLOAT16, BINARY32
 from boundnet.forward import Trace, forward
 from boundnet.functions import make
@@ -175,3 +177,16 @@ def test_nothing_is_known_behind_an_overflow_in_affine_forms(spreading: bool) ->
     assert np.isinf(trace.tensors["a"].radius).any(axis=1).tolist() == [True, False]
     for name in ("y", "z"):
         assert np.isinf(trace.tensors[name].radius).any(axis=1).tolist() == [True, False], name
+
+
+def test_forms_that_wait_count_together() -> None:
+    """Twenty tensors of 16 elements and symbols each wait for one reader: 5120 coefficients, 256 in one node."""
+    rng = np.random.default_rng(1)
+    names = [f"d{i}" for i in range(20)]
+    layers = [(name, ops.Dense(rng.normal(size=(16, 16))), ["x"]) for name in names]
+    graph = build(*layers, ("sum", ops.Add(), names), shape=(16,))
+    consumers = {name: graph.consumers(name) for name in graph.topological()}
+    for limit, fits in ((256, False), (1700, False), (1708, True)):
+        domain = AffineDomain(consumers, limit)
+        with nullcontext() if fits else pytest.raises(TooManySymbols):
+            forward(graph, [rng.normal(size=(1, 16))], Rounder(BF16), domain)
