@@ -22,7 +22,7 @@ from boundnet.sketches.prove import Note, prove
 from boundnet.sketches.settings import Settings, cost_of, settings_for, smaller
 
 AUTO_LIMIT = 1 << 26
-"""Largest table of affine coefficients that ``auto`` tries, in float64 values."""
+"""Most affine coefficients that ``auto`` keeps at a time, in float64 values."""
 EXPLICIT_LIMIT = 1 << 28
 """The same when affine forms are asked for."""
 DEEP = 1 << 21

@@ -19,8 +19,6 @@ from boundnet.ops.base import Local
 from boundnet.rounding import TINY, Array, Mask, gamma, up
 
 Key = tuple[str, int, int]
-ALIVE = 3
-"""Largest size of all coefficients that are kept at a time, in multiples of the limit for one node."""
 
 
 class TooManySymbols(Exception):
@@ -57,11 +55,11 @@ class AffineDomain:
 
     Args:
         consumers: number of readers of each node; a form is freed after the last.
-        limit: largest size of one node's coefficients, in float64 values; :data:`ALIVE` times that of all together.
+        limit: largest size of all coefficients that are kept at a time, in float64 values.
         lam: how many times their 2-norm mean-independent roundings may reach (docs/probabilistic.md).
 
     Raises:
-        TooManySymbols: from :meth:`push`, when a node would exceed ``limit``.
+        TooManySymbols: from :meth:`push`, when forms would exceed ``limit``.
     """
 
     def __init__(self, consumers: dict[str, int], limit: int = 1 << 27, lam: float = 0.0) -> None:
@@ -98,9 +96,10 @@ class AffineDomain:
         kept = self._applied.get(key)
         if kept is not None and kept[1] is symbols:
             return kept[2]
-        table = linear.apply(symbols.coefficients)
-        if table.size > self._limit:
+        sizes = [int(np.prod(shape, dtype=np.int64)) for shape in (linear.input_shape, linear.output_shape)]
+        if symbols.coefficients.size // max(sizes[0], 1) * sizes[1] > self._limit:
             raise TooManySymbols
+        table = linear.apply(symbols.coefficients)
         self._applied[key] = (linear, symbols, table)
         return table
 
@@ -132,7 +131,7 @@ class AffineDomain:
             self._left[source] -= 1
             if self._left[source] == 0:
                 del self._forms[source]
-        if sum(symbols.coefficients.size for kept in self._forms.values() for symbols in kept.kinds()) > ALIVE * self._limit:
+        if sum(symbols.coefficients.size for kept in self._forms.values() for symbols in kept.kinds()) > self._limit:
             raise TooManySymbols
         return radius
 

@@ -186,7 +186,7 @@ def test_forms_that_wait_count_together() -> None:
     layers = [(name, ops.Dense(rng.normal(size=(16, 16))), ["x"]) for name in names]
     graph = build(*layers, ("sum", ops.Add(), names), shape=(16,))
     consumers = {name: graph.consumers(name) for name in graph.topological()}
-    for limit, fits in ((256, False), (1700, False), (1708, True)):
+    for limit, fits in ((256, False), (5119, False), (5376, True)):
         domain = AffineDomain(consumers, limit)
         with nullcontext() if fits else pytest.raises(TooManySymbols):
             forward(graph, [rng.normal(size=(1, 16))], Rounder(BF16), domain)

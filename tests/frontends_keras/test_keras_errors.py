@@ -232,7 +232,6 @@ def test_all_unsupported_layers_are_listed(tmp_path: Path) -> None:
         ("BatchNormalization", {"renorm": True}, "renorm"),
         ("BatchNormalization", {"axis": [1, 2]}, "axes"),
         ("BatchNormalization", {"virtual_batch_size": 4}, "virtual"),
-        ("Softmax", {"axis": [1, 2]}, "several axes"),
         ("Softmax", {"axis": 0}, "batch axis"),
         ("Activation", {"activation": "sparsemax"}, "sparsemax"),
         (
