@@ -51,7 +51,8 @@ def verdict(
         head = f"NOT ALL LIKELY: {kept}, {rest} may or may not change"
     else:
         head = f"NOT PROVED: class proved for {summary.proved} of {what} in {arithmetic.name}, {rest} may or may not change"
-    return f"{head}; {size}. {_cause(layers, vague)} {_remedies(arithmetic)} {remains}".rstrip()
+    # Where some class is kept the bound does say something, whatever the largest of its elements is.
+    return f"{head}; {size}. {_cause(layers, vague and not summary.holding)} {_remedies(arithmetic)} {remains}".rstrip()
 
 
 def _word(likely: bool) -> str:

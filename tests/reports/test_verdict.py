@@ -59,6 +59,9 @@ def test_names_where_error_outgrows_values(analysis: Analysis) -> None:
     text = again(analysis, "bfloat16", bound=3.0, proved=0, layers=(analysis.layers[0], lost, analysis.layers[2]))
     assert "no digit of the outputs certain" in text
     assert "The bound says nothing from layer 'dense' on, where it outgrows the values." in text
+    some = again(analysis, "bfloat16", bound=3.0, proved=1, layers=(analysis.layers[0], lost, analysis.layers[2]))
+    assert "no digit of the outputs certain" in some
+    assert "says nothing" not in some, "it kept the class of one input"
 
 
 @pytest.mark.parametrize(
