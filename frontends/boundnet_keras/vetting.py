@@ -32,16 +32,21 @@ def vet(path: Path, seconds: float = SECONDS) -> None:
         _read_all(path)
     until = time.monotonic() + seconds
     pause = 0.001
-    while True:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            break
-        if time.monotonic() > until:
+    done = 0
+    try:
+        while not done:
+            done, status = os.waitpid(child, os.WNOHANG)
+            if not done and time.monotonic() > until:
+                raise ModelFileError(
+                    f"{path}: reading it does not end within {seconds:g} s, the file is damaged inside or its disk is very "
+                    "slow; copy it to another disk or save it again"
+                )
+            time.sleep(0.0 if done else pause)
+            pause = min(2.0 * pause, 0.05)
+    finally:
+        if not done:  # also after Ctrl-C: a child that reads in a circle would stay
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-            raise ModelFileError(f"{path}: reading it does not end, the file is damaged inside; copy or save it again")
-        time.sleep(pause)
-        pause = min(2.0 * pause, 0.05)
     if os.WIFSIGNALED(status):
         raise ModelFileError(
             f"{path}: reading it crashes the HDF5 library ({signal.Signals(os.WTERMSIG(status)).name}), the file is damaged "

@@ -50,3 +50,26 @@ def test_good_files_and_other_errors_pass(tmp_path: Path) -> None:
     frontend.vet(tmp_path / "t.h5")
     (tmp_path / "n.h5").write_bytes(b"not HDF5")
     frontend.vet(tmp_path / "n.h5")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes can't fork here")
+def test_an_interruption_leaves_no_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while a damaged file is read: the process that reads it goes, too."""
+    children: list[int] = []
+    fork = os.fork
+
+    def forked() -> int:
+        child = fork()
+        if child:
+            children.append(child)
+        return child
+
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(vetting.os, "fork", forked)
+    monkeypatch.setattr(vetting.time, "sleep", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        vetting.vet(endless(tmp_path / "m.h5"), 60.0)
+    with pytest.raises(ProcessLookupError):
+        os.kill(children[0], 0)

@@ -12,7 +12,7 @@ from boundnet.ops.base import Tensor
 from boundnet.reference.arb import ArbMachine
 from boundnet.rounder import Rounder
 
-keras = pytest.importorskip("keras")
+keras = pytest.importorskip("keras", reason="Keras isn't installed: nothing to compare with")
 C = 8
 
 
