@@ -1,4 +1,4 @@
-"""Cross-check every model file below a folder and write a table (docs/crosscheck.md).
+"""Cross-check every model file below a folder and write a table (docs/evidence/crosscheck.md).
 
     uv run python benchmarks/crosscheck_models.py ../shared/models --out crosscheck.csv [--keras]
     uv run python benchmarks/crosscheck_models.py --table crosscheck.csv

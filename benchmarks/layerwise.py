@@ -1,6 +1,7 @@
 """Every layer of Keras inside its own bound: float32 runs, layer by layer; exit code 1 where one leaves it.
 
-    uv run python -m benchmarks.layerwise --nets NETS [NAME ...] [--images N] [--json FILE] [--markdown docs/benchmarks.md]
+    uv run python -m benchmarks.layerwise --nets NETS [NAME ...] [--images N] [--json FILE]
+                                          [--markdown docs/evidence/benchmarks.md]
 
 The bound of a whole network is wide or infinite where many layers amplify each other's worst cases, and then says little
 about the rules behind it.  Here each layer is bounded alone (binary32, any order, intervals), for the very float32 values
@@ -159,8 +160,9 @@ def compare(model: Any, graph: LayerGraph, images: np.ndarray, name: str) -> Fig
 
 TITLE = "Layers of Keras inside their own bounds"
 HEADER = """\
-Written by `uv run python -m benchmarks.layerwise --nets NETS --markdown docs/benchmarks.md`. Each layer is bounded alone, in
-binary32 and any order, for the float32 values that Keras handed to it, and compared with what Keras made of them: a test
+Written by `uv run python -m benchmarks.layerwise --nets NETS --markdown docs/evidence/benchmarks.md`.
+Each layer is bounded alone, in binary32 and any order, for the
+float32 values that Keras handed to it, and compared with what Keras made of them: a test
 of every rule that stays sharp where the bound of a whole network says nothing. *nearest* is the largest error of any value
 of any layer as a share of its bound, *median* the median over the layers of their largest shares.
 
@@ -170,7 +172,7 @@ of any layer as a share of its bound, *median* the median over the layers of the
 
 
 def markdown(rows: list[Mapping[str, Any]]) -> str:
-    """The section of docs/benchmarks.md."""
+    """The section of docs/evidence/benchmarks.md."""
     return HEADER + "".join(
         f"| {r['network']} | {r['images']} | {r['layers']} | {r['values']:,} | {r['outside']} | {r['nearest']:.2f}"
         f" | {r['nearest_layer']} | {r['median_nearest']:.3f} | {r['cpu_seconds']:.0f} s |\n"

@@ -2,7 +2,7 @@
 
     uv run python -m benchmarks.networks --out NETS
     uv run python -m benchmarks.networks_table --nets NETS [NAME ...] [--images N] [--arithmetic LABEL ...]
-                                               [--effort X] [--json FILE] [--render] [--markdown docs/benchmarks.md]
+                                               [--effort X] [--json FILE] [--render] [--markdown docs/evidence/benchmarks.md]
 
 For each network and arithmetic, in a process of its own: parameters, multiply-accumulate operations of the lowered graph,
 float64 inference of the same graph, analysis time and its ratio to inference, peak memory, the largest bound of any logit,
@@ -117,9 +117,9 @@ def rows_of(
 
 TITLE = "Networks of ImageNet size"
 HEADER = """\
-Written by `uv run python -m benchmarks.networks_table --nets NETS --markdown docs/benchmarks.md` on a machine with {cores}
-cores, with one BLAS thread; `uv run python -m benchmarks.networks --out NETS` builds the networks of keras.applications,
-with random weights and with batch normalisation calibrated on photos, or on synthetic images where there are none.
+Written by `uv run python -m benchmarks.networks_table --nets NETS --markdown docs/evidence/benchmarks.md` on a machine with
+{cores} cores, with one BLAS thread; `uv run python -m benchmarks.networks --out NETS` builds the networks of
+keras.applications, with random weights and with batch normalisation calibrated on photos, or on synthetic images where there are none.
 mini_xception, resnet8 and digits are trained networks of the developers' collection.
 
 *Inference* is float64 evaluation of the same graph, *analysis* that of one image: processor time of all threads, which other
@@ -138,7 +138,7 @@ the bound outgrows the values, where no digit of the outputs is certain.
 
 
 def markdown(rows: Iterable[Row]) -> str:
-    """The section of docs/benchmarks.md."""
+    """The section of docs/evidence/benchmarks.md."""
     return HEADER.format(cores=os.cpu_count()) + "".join(f"| {' | '.join(_cells(row))} |\n" for row in rows)
 
 

@@ -1,4 +1,6 @@
-"""What the front end makes of every model file in a folder, and whether Keras stays in its bounds (docs/old-files.md).
+"""What the front end makes of every model file in a folder, and whether Keras stays in its bounds.
+
+The outcome is in docs/evidence/old-files.md.
 
     uv run python -m benchmarks.old_files ../shared/models/dl4j_keras_zoo --out old_files.csv [--minutes 20]
     uv run python -m benchmarks.old_files --table old_files.csv

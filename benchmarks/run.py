@@ -1,6 +1,6 @@
 """How long analyses take and how sharp they are, all measured in one run.
 
-    uv run python -m benchmarks.run [--models NAME ...] [--json OUT] [--markdown docs/benchmarks.md]
+    uv run python -m benchmarks.run [--models NAME ...] [--json OUT] [--markdown docs/evidence/benchmarks.md]
 
 For each network and arithmetic: the time of an analysis per input, as it is and as a multiple of plain float64 inference of
 the same graph; peak memory; median bounds in u of the storage format; how many classes are proved.  For each network the
@@ -128,8 +128,8 @@ def _timed(command: list[str]) -> float:
 
 TITLE = "Small networks"
 HEADER = """\
-Written by `uv run python -m benchmarks.run --markdown docs/benchmarks.md`, all in one run on a machine with {cores} cores,
-with one BLAS thread (OPENBLAS_NUM_THREADS=1).
+Written by `uv run python -m benchmarks.run --markdown docs/evidence/benchmarks.md`, all in one run on a machine with {cores}
+cores, with one BLAS thread (OPENBLAS_NUM_THREADS=1).
 
 `example` is examples/digits_cnn.h5 on its test images, `digits` a network of the same kind from the developers' collection.
 *Inference* is plain float64 evaluation of the same graph in NumPy, in the same chunks; its ratio to the analysis carries
@@ -148,7 +148,7 @@ The whole command, `boundnet analyze MODEL --inputs FILE --json OUT --quiet` in 
 
 
 def markdown(figures: list[Figures], commands: list[CommandLine]) -> str:
-    """Both tables as docs/benchmarks.md shows them."""
+    """Both tables as docs/evidence/benchmarks.md shows them."""
     rows = [
         (
             f.model, f.arithmetic, str(f.inputs),

@@ -54,7 +54,8 @@ X86_FLOAT32 = FunctionAccuracy(
     "x86-float32",
     {"exp": 3.5, "expm1": 4.5, "log": 3.0, "log1p": 4.0, "tanh": 5.0, "sigmoid": 6.0, "erf": 7.0, "softplus": 6.0,
      "sqrt": 0.5, "rsqrt": 3.0},
-    "measured with TensorFlow 2.21 on an x86 CPU, eager and XLA, and raised by a quarter (docs/arithmetic.md), not proved",
+    "measured with TensorFlow 2.21 on an x86 CPU, eager and XLA, and raised by a quarter (docs/reference/arithmetic.md),"
+    " not proved",
 )  # fmt: skip
 
 CUDA_FLOAT32 = FunctionAccuracy(

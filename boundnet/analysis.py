@@ -78,7 +78,7 @@ def analyze(
             made if absent, refused if it belongs to another analysis.
         guarantee: ``worst-case`` bounds every conforming execution; ``probabilistic`` takes rounding errors as
             mean-independent (a theorem for stochastic rounding, a model to nearest): bounds grow with square roots and hold
-            with a stated probability (docs/probabilistic.md).
+            with a stated probability (docs/explanation/probabilistic.md).
         lam: lambda, how many times their 2-norm sums of roundings may reach under ``probabilistic``; None chooses the
             smallest for a probability of 1e-9.
 
@@ -88,7 +88,7 @@ def analyze(
     Raises:
         BoundNetError: bad model, inputs or arithmetic, with what to do.
 
-    Source: docs/theory.md; the contract is in the package's documentation.
+    Source: docs/explanation/theory.md; the contract is in the package's documentation.
     """
     started = time.perf_counter()
     check_gradual_underflow()

@@ -8,7 +8,7 @@ from boundnet.sketches.claim import Claim
 
 _ORDERS = {
     "any": "sums are evaluated in any order (direct or implicit GEMM; no Winograd, no FFT convolution)",
-    "sequential": "sums run through one accumulator in document order (docs/arithmetic.md)",
+    "sequential": "sums run through one accumulator in document order (docs/reference/arithmetic.md)",
     "pairwise": "sums are halved recursively down to runs of {size}",
     "blocked": "sums run in blocks of {size}, then over the blocks",
 }
@@ -70,7 +70,8 @@ def assumptions(arithmetic: Arithmetic, *, casts: bool, inputs_cast: bool) -> tu
             "the float64 centre's own error is part of the bound twice over, which makes it three or four times as large"
         )
     lines.append(
-        "the analyzer itself runs in IEEE binary64, round to nearest, with the function accuracies of docs/arithmetic.md"
+        "the analyzer itself runs in IEEE binary64, round to nearest,"
+        " with the function accuracies of docs/reference/arithmetic.md"
     )
     return tuple(lines)
 

@@ -123,7 +123,7 @@ def analyze(
     checkpoint: Annotated[Path | None, option(
         "--checkpoint", "Keep what is done here; the same command goes on after an interruption.", "FILE")] = None,
     reference: Annotated[Engine | None, option("--reference", "Also compute exact outputs to certified digits.")] = None,
-    json: Annotated[Path | None, option("--json", "Write all results (docs/results.md).", "OUT")] = None,
+    json: Annotated[Path | None, option("--json", "Write all results (docs/reference/results.md).", "OUT")] = None,
     html: Annotated[Path | None, option("--html", "Write a page to read.", "OUT")] = None,
     csv: Annotated[Path | None, option("--csv", "Write a table with a row per output value.", "OUT")] = None,
     markdown: Annotated[Path | None, option("--markdown", "Write a summary for a pull request.", "OUT")] = None,
@@ -282,7 +282,7 @@ def formats() -> None:
 
 def main() -> None:
     """Entry point of the ``boundnet`` command."""
-    # Many small products: a second BLAS thread costs more than it gives (docs/benchmarks.md).  Must precede NumPy's import.
+    # Many small products: a second BLAS thread costs more than it gives.  Must precede NumPy's import.
     if "OMP_NUM_THREADS" not in os.environ:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):

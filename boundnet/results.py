@@ -1,4 +1,7 @@
-"""The one result model.  Everything that people see is rendered from it; its JSON form is versioned (docs/results.md)."""
+"""The one result model.  Everything that people see is rendered from it.
+
+Its JSON form is versioned (docs/reference/results.md).
+"""
 
 from __future__ import annotations
 

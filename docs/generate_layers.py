@@ -1,4 +1,4 @@
-"""Write docs/layers.md: what the Keras front end makes of every layer and activation of the installed Keras.
+"""Write docs/reference/layers.md: what the Keras front end makes of every layer and activation of the installed Keras.
 
 uv run python docs/generate_layers.py
 """
@@ -15,7 +15,7 @@ from boundnet_keras.layers import TABLE, refused
 from boundnet_keras.layers.identity import IDENTITY_KINDS
 from boundnet_keras.model import OPERATION
 
-PAGE = Path(__file__).with_name("layers.md")
+PAGE = Path(__file__).parent / "reference" / "layers.md"
 # Classes that are not layers of a model by themselves.
 _NOT_LAYERS = {"Layer", "InputSpec", "InputLayer"}
 _CELLS = {"LSTMCell", "GRUCell", "SimpleRNNCell", "StackedRNNCells"}

@@ -1,4 +1,4 @@
-"""Makes the example report of docs/report.md and its picture.
+"""Makes the example report of docs/reference/report.md and its picture.
 
     uv run python docs/make_report.py
 
@@ -22,7 +22,7 @@ from boundnet_reports import html_page
 
 ROOT = Path(__file__).parents[1]
 MODEL, INPUTS = "examples/digits_cnn.h5", "examples/digits_test.npz"
-PAGE, PICTURE = ROOT / "docs" / "example-report.html", ROOT / "docs" / "example-report.png"
+PAGE, PICTURE = ROOT / "docs" / "reference" / "example-report.html", ROOT / "docs" / "reference" / "example-report.png"
 WIDTH = 1120
 PARTS = (("body", "nav"), ("#network", "#depth .plot"))
 """From the top of one element to the bottom of another."""

@@ -1,4 +1,4 @@
-"""What ``boundnet crosscheck`` finds (docs/mca.md)."""
+"""What ``boundnet crosscheck`` finds (docs/reference/mca.md)."""
 
 from __future__ import annotations
 

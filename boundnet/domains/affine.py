@@ -56,7 +56,7 @@ class AffineDomain:
     Args:
         consumers: number of readers of each node; a form is freed after the last.
         limit: largest size of all coefficients that are kept at a time, in float64 values.
-        lam: how many times their 2-norm mean-independent roundings may reach (docs/probabilistic.md).
+        lam: how many times their 2-norm mean-independent roundings may reach (docs/explanation/probabilistic.md).
 
     Raises:
         TooManySymbols: from :meth:`push`, when forms would exceed ``limit``.

@@ -13,7 +13,7 @@ class IntervalDomain:
     """A few forward passes; grows with every layer by the norm of |L| and not of L.
 
     Args:
-        lam: half-ranges that each op's mean-independent roundings may reach (docs/probabilistic.md).
+        lam: half-ranges that each op's mean-independent roundings may reach (docs/explanation/probabilistic.md).
     """
 
     def __init__(self, lam: float = 0.0) -> None:

@@ -1,7 +1,7 @@
 """Tables of noise symbols' coefficients, and the norm that turns them into a radius.
 
 Worst-case symbols, |e| <= 1, add up in the 1-norm.  Mean-independent ones, of conditional half-range 1, add up in the
-2-norm: lambda times it is exceeded with a probability of at most 2 exp(-lambda**2 / 2) (docs/probabilistic.md).
+2-norm: lambda times it is exceeded with a probability of at most 2 exp(-lambda**2 / 2) (docs/explanation/probabilistic.md).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What ``boundnet mca`` finds: samples' spread, significant digits and decision stability (docs/mca.md)."""
+"""What ``boundnet mca`` finds: samples' spread, significant digits and decision stability (docs/reference/mca.md)."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Square-root bounds: roundings as mean-independent random variables (docs/probabilistic.md)."""
+"""Square-root bounds: roundings as mean-independent random variables (docs/explanation/probabilistic.md)."""

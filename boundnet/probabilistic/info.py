@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ChanceInfo:
-    """What a probabilistic result rests on (docs/probabilistic.md).
+    """What a probabilistic result rests on (docs/explanation/probabilistic.md).
 
     Attributes:
         lam: how many times the 2-norm of their half-ranges sums of roundings stay within (JSON key ``lambda``).

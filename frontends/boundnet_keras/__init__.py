@@ -1,6 +1,6 @@
 """Keras front end: .h5, .hdf5 and .keras files and live models become layer graphs, without importing TensorFlow.
 
-:func:`register` teaches it layers of your own (docs/extending.md).  ``frontend`` is the object behind the entry point
+:func:`register` teaches it layers of your own (docs/how-to/extending.md).  ``frontend`` is the object behind the entry point
 ``boundnet_keras:frontend`` (group ``boundnet.frontends``).
 """
 

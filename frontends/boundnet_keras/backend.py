@@ -26,7 +26,8 @@ _RULES = {"binary32": "binary32", "bfloat16": "pure-bfloat16", "binary16": "pure
 """What a policy's runs conform to: any order, sums at worst as narrow as the tensors; wider ones round less."""
 
 _NOTES = (
-    "the bounds allow any order of sums, fused or not, flushed or kept subnormals, and the functions of docs/arithmetic.md",
+    "the bounds allow any order of sums, fused or not, flushed or kept subnormals,"
+    " and the functions of docs/reference/arithmetic.md",
 )
 
 

@@ -1,4 +1,4 @@
-"""The JSON report: everything, by the schema of docs/results.md."""
+"""The JSON report: everything, by the schema of docs/reference/results.md."""
 
 from __future__ import annotations
 

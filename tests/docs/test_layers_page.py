@@ -1,4 +1,4 @@
-"""docs/layers.md says what the front end does with the installed Keras."""
+"""docs/reference/layers.md says what the front end does with the installed Keras."""
 
 from __future__ import annotations
 

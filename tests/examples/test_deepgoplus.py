@@ -110,7 +110,7 @@ def test_one_hot_inputs_help(study: ModuleType) -> None:
 
 
 def test_the_published_size_as_a_graph(study: ModuleType) -> None:
-    """2000 x 21, 16 convolutions of 512 filters, 8192 features; the analysis of it takes minutes (docs/deepgoplus.md)."""
+    """2000 x 21, 16 convolutions of 512 filters, 8192 features; the analysis of it takes minutes (docs/evidence/deepgoplus.md)."""
     graph = LayerGraph("published")
     sequence = graph.add("sequence", ops.Input((2000, 21)))
     branches = []

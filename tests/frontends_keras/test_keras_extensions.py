@@ -63,7 +63,7 @@ def test_call_and_decorator(name: str, file: Path) -> None:
 
 def test_the_refusal_of_an_unknown_layer_says_how(file: Path) -> None:
     with pytest.raises(
-        UnsupportedLayerError, match=r"boundnet_keras\.register\('lab>Mine', \.\.\.\) \(docs/extending\.md\)"
+        UnsupportedLayerError, match=r"boundnet_keras\.register\('lab>Mine', \.\.\.\) \(docs/how-to/extending.md\)"
     ):
         frontend.load(file)
 

@@ -10,7 +10,8 @@ from test_reports import Tags
 
 from boundnet.results import SCHEMA_VERSION
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs" / "reference"
 
 
 def test_example_report() -> None:
@@ -27,4 +28,4 @@ def test_picture_of_the_readme() -> None:
     assert path.stat().st_size < 200e3
     with Image.open(path) as image:
         assert image.width > 1000
-    assert "](docs/example-report.png)" in (DOCS.parent / "README.md").read_text()
+    assert "](docs/reference/example-report.png)" in (ROOT / "README.md").read_text()

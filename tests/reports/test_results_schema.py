@@ -19,7 +19,7 @@ from boundnet.layers import Values
 from boundnet.results import Analysis
 from boundnet.results_io import SCHEMA, from_dict, from_json
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "results.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "results.md"
 
 
 @pytest.fixture(scope="module")

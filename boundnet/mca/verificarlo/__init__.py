@@ -1,4 +1,4 @@
-"""Samples from Verificarlo: emitted C compiled by ``verificarlo-c`` and run under its backends (docs/verificarlo.md)."""
+"""Samples from Verificarlo: emitted C, compiled by ``verificarlo-c`` run under its backends (docs/how-to/verificarlo.md)."""
 
 from boundnet.mca.verificarlo.execution import VerificarloBackend
 

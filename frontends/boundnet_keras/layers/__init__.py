@@ -76,7 +76,7 @@ def refusal(layer: LayerSpec, major: int) -> str:
         name = f"{layer.custom}>{layer.kind}"
         return (
             f"a custom layer (from {layer.custom}), whose code isn't in the file; tell BoundNet what it computes with"
-            f" boundnet_keras.register({name!r}, ...) (docs/extending.md), or rebuild it out of built-in layers"
+            f" boundnet_keras.register({name!r}, ...) (docs/how-to/extending.md), or rebuild it out of built-in layers"
         )
     return refused.reason(layer.kind)
 
