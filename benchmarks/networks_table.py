@@ -119,7 +119,8 @@ TITLE = "Networks of ImageNet size"
 HEADER = """\
 Written by `uv run python -m benchmarks.networks_table --nets NETS --markdown docs/evidence/benchmarks.md` on a machine with
 {cores} cores, with one BLAS thread; `uv run python -m benchmarks.networks --out NETS` builds the networks of
-keras.applications, with random weights and with batch normalisation calibrated on photos, or on synthetic images where there are none.
+keras.applications, with random weights and with batch normalisation calibrated on photos, or on
+synthetic images where there are none.
 mini_xception, resnet8 and digits are trained networks of the developers' collection.
 
 *Inference* is float64 evaluation of the same graph, *analysis* that of one image: processor time of all threads, which other
