@@ -161,10 +161,10 @@ def compare(model: Any, graph: LayerGraph, images: np.ndarray, name: str) -> Fig
 TITLE = "Layers of Keras inside their own bounds"
 HEADER = """\
 Written by `uv run python -m benchmarks.layerwise --nets NETS --markdown docs/evidence/benchmarks.md`.
-Each layer is bounded alone, in binary32 and any order, for the
-float32 values that Keras handed to it, and compared with what Keras made of them: a test
-of every rule that stays sharp where the bound of a whole network says nothing. *nearest* is the largest error of any value
-of any layer as a share of its bound, *median* the median over the layers of their largest shares.
+Each layer is bounded alone, in binary32 and any order, for the float32 values that Keras handed to it, and compared \
+with what Keras made of them: a test of every rule that stays sharp where the bound of a whole network says nothing.
+*nearest* is the largest error of any value of any layer as a share of its bound, *median* the median over the layers \
+of their largest shares.
 
 | network | images | layers | values compared | outside | nearest | at | median | processor time |
 | --- | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: |

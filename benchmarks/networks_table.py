@@ -117,20 +117,23 @@ def rows_of(
 
 TITLE = "Networks of ImageNet size"
 HEADER = """\
-Written by `uv run python -m benchmarks.networks_table --nets NETS --markdown docs/evidence/benchmarks.md` on a machine with
-{cores} cores, with one BLAS thread; `uv run python -m benchmarks.networks --out NETS` builds the networks of
-keras.applications, with random weights and with batch normalisation calibrated on photos, or on
-synthetic images where there are none.
+Written by `uv run python -m benchmarks.networks_table --nets NETS --markdown docs/evidence/benchmarks.md` on a \
+machine with {cores} cores, with one BLAS thread; `uv run python -m benchmarks.networks --out NETS` builds the \
+networks of keras.applications, with random weights and with batch normalisation calibrated on photos, or on synthetic \
+images where there are none.
 mini_xception, resnet8 and digits are trained networks of the developers' collection.
 
-*Inference* is float64 evaluation of the same graph, *analysis* that of one image: processor time of all threads, which other
-work on the machine disturbs less than wall-clock times. Bounds are the largest of any logit of any image.
-*Keras* is the largest float32 error of any logit that Keras made on the same images: one by one, as a batch and compiled.
-Errors are measured against the float64 evaluation, whose own error the bound includes. *bound/Keras* is the median over
-images. *class kept*: rounding provably keeps the class, or is likely to under `probabilistic`, which is a model of rounding
-errors here and fails with a probability of at most p where the model holds. *effort*: share of the usual work on open
-decisions, where it was less. *says nothing from*: the layer from which on
-the bound outgrows the values, where no digit of the outputs is certain.
+*Inference* is float64 evaluation of the same graph, *analysis* that of one image: processor time of all threads, \
+which other work on the machine disturbs less than wall-clock times.
+Bounds are the largest of any logit of any image.
+*Keras* is the largest float32 error of any logit that Keras made on the same images: one by one, as a batch and \
+compiled.
+Errors are measured against the float64 evaluation, whose own error the bound includes.
+*bound/Keras* is the median over images.
+*class kept*: rounding provably keeps the class, or is likely to under `probabilistic`, which is a model of rounding \
+errors here and fails with a probability of at most p where the model holds.
+*effort*: share of the usual work on open decisions, where it was less.
+*says nothing from*: the layer from which on the bound outgrows the values, where no digit of the outputs is certain.
 
 | network | parameters | MACs | arithmetic | images | inference | analysis | ratio | ns per MAC | peak memory \
 | bound | of range | Keras | bound/Keras | outside | class kept | guarantee, domain | says nothing from |

@@ -128,13 +128,14 @@ def _timed(command: list[str]) -> float:
 
 TITLE = "Small networks"
 HEADER = """\
-Written by `uv run python -m benchmarks.run --markdown docs/evidence/benchmarks.md`, all in one run on a machine with {cores}
-cores, with one BLAS thread (OPENBLAS_NUM_THREADS=1).
+Written by `uv run python -m benchmarks.run --markdown docs/evidence/benchmarks.md`, all in one run on a machine with \
+{cores} cores, with one BLAS thread (OPENBLAS_NUM_THREADS=1).
 
-`example` is examples/digits_cnn.h5 on its test images, `digits` a network of the same kind from the developers' collection.
-*Inference* is plain float64 evaluation of the same graph in NumPy, in the same chunks; its ratio to the analysis carries
-over to other machines better than times do. Bounds are medians over the inputs of the largest bound of each, in units of u
-of the storage format.
+`example` is examples/digits_cnn.h5 on its test images, `digits` a network of the same kind from the developers' \
+collection.
+*Inference* is plain float64 evaluation of the same graph in NumPy, in the same chunks; its ratio to the analysis \
+carries over to other machines better than times do.
+Bounds are medians over the inputs of the largest bound of each, in units of u of the storage format.
 
 | network | arithmetic | inputs | analysis, per input | inference | ratio | peak memory | logits | outputs | class proved |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
