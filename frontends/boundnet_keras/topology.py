@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from boundnet import ops
-from boundnet.errors import ExtensionError, GraphError, ModelFileError, OpenShapeError, Refusal, UnsupportedLayerError
+from boundnet.errors import ExtensionError, GraphError, ModelFileError, OpenShapeError
+from boundnet.frontends import Refusals, Refused, SharedOps
 from boundnet.graph import LayerGraph
 from boundnet_keras.extensions import title
 from boundnet_keras.layers import TABLE, refusal, rule_of
 from boundnet_keras.layers.identity import IDENTITY_KINDS
 from boundnet_keras.layers.masks import given, hand_on
-from boundnet_keras.lowering import Lowering, Refused, Rule
+from boundnet_keras.lowering import Lowering, Rule
 from boundnet_keras.model import OPERATION, Call, LayerSpec, ModelSpec, Ref
 from boundnet_keras.source import Source
 from boundnet_keras.values import policy_name
@@ -35,21 +36,18 @@ def build(model: ModelSpec, source: Source, input_shapes: Mapping[str, Sequence[
         UnsupportedLayerError: lists every layer that can't be lowered.
         ModelFileError: the file is inconsistent.
     """
-    refused = [
-        Refusal("/".join(path), layer.kind, reason)
-        for path, layer in model.walk()
-        if (reason := _refused_call(layer) or ("" if layer.model else refusal(layer, source.major)))
-    ]
-    if refused:
-        raise UnsupportedLayerError(refused, source.label)
+    refused = Refusals(source.label)
+    for path, layer in model.walk():
+        if reason := _refused_call(layer) or ("" if layer.model else refusal(layer, source.major)):
+            refused.add("/".join(path), layer.kind, reason)
+    refused.check()
     graph = LayerGraph(model.name)
-    walk = _Walk(graph, source, source.store(model), dict(input_shapes or {}))
+    walk = _Walk(graph, source, source.store(model), dict(input_shapes or {}), refused)
     layers = [_layer(model, ref.layer, source.label) for ref in model.inputs]
     walk.check_shapes(layers)
     inputs = [walk.add_input(layer) for layer in layers]
     outputs = walk.run(model, inputs, (), "")
-    if walk.refused:
-        raise UnsupportedLayerError(walk.refused, source.label)
+    refused.check()
     try:
         graph.set_outputs([name for name in outputs if name is not None], list(model.labels))
     except GraphError as error:
@@ -95,8 +93,8 @@ class _Walk:
     source: Source
     store: WeightStore
     input_shapes: Mapping[str, Sequence[int]]
-    refused: list[Refusal] = field(default_factory=list)
-    used: dict[Path, list[ops.Op]] = field(default_factory=dict)
+    refused: Refusals
+    used: SharedOps = field(default_factory=SharedOps)
     masks: dict[str, str] = field(default_factory=dict)
     sequences: dict[str, list[str]] = field(default_factory=dict)
     calls: int = 0
@@ -169,7 +167,7 @@ class _Walk:
         assert rule is not None  # refused before
         own = TABLE.get(layer.kind) is rule
         if masks and not own:
-            self.refused.append(Refusal(name, layer.kind, "is called with a mask; remove it"))
+            self.refused.add(name, layer.kind, "is called with a mask; remove it")
             return [None] * MAX_OUTPUTS
         if not known or (len(known) > 1 and not rule.merges):
             which = f"layer {name!r} ({layer.kind})"
@@ -179,8 +177,8 @@ class _Walk:
             # What a call is given holds for this call; what its inputs carry is the same in functional models of Keras 3.
             seen = ChainMap({}, given(layer, source.major, known, masks) if own else {}, self.masks)
             lowering = Lowering(
-                self.graph, layer, call, path, node, source.major, source.backend, self.store, self.used, seen,
-                self.sequences,
+                self.graph, node, name, layer.kind, self.used, layer, call, path, source.major, source.backend, self.store,
+                seen, self.sequences,
             )  # fmt: skip
             result = rule.lower(lowering, known) if own else self._extended(rule, lowering, known)
             results: list[str | None] = [result] if isinstance(result, str) else list(result)
@@ -189,7 +187,7 @@ class _Walk:
             self.masks.update(seen.maps[0])
             return results
         except Refused as refused:
-            self.refused.append(Refusal(name, layer.kind, str(refused)))
+            self.refused.add(name, layer.kind, str(refused))
         except ModelFileError as error:
             raise ModelFileError(f"{source.label}: {error}") from error
         except MemoryError as error:

@@ -10,6 +10,7 @@ import h5py
 import pytest
 
 from boundnet.errors import ModelFileError
+from boundnet.frontends import isolation
 from boundnet_keras import frontend, vetting
 
 
@@ -67,8 +68,8 @@ def test_an_interruption_leaves_no_reader(tmp_path: Path, monkeypatch: pytest.Mo
     def interrupted(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(vetting.os, "fork", forked)
-    monkeypatch.setattr(vetting.time, "sleep", interrupted)
+    monkeypatch.setattr(isolation.os, "fork", forked)
+    monkeypatch.setattr(isolation.time, "sleep", interrupted)
     with pytest.raises(KeyboardInterrupt):
         vetting.vet(endless(tmp_path / "m.h5"), 60.0)
     with pytest.raises(ProcessLookupError):

@@ -4,42 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from importlib.metadata import entry_points
-from typing import Any, Protocol
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 from boundnet.errors import ModelFileError, OpenShapeError
+from boundnet.frontends.protocol import FrontEnd
 from boundnet.graph import LayerGraph
 from boundnet.inputs import shapes_of
-
-
-class FrontEnd(Protocol):
-    """What an entry point of ``boundnet.frontends`` must be."""
-
-    def accepts(self, source: object) -> bool:
-        """Whether this front end knows the kind of ``source`` (a path or a live model); must be quick."""
-
-    def load(self, source: object, input_shapes: Mapping[str, Sequence[int]] | None = None) -> LayerGraph:
-        """Lower ``source`` to a graph; raises subclasses of BoundNetError.
-
-        ``input_shapes``: shape without the batch axis by input name, for inputs whose shape ``source`` leaves open.
-        """
 
 
 def vet(source: Any) -> None:
     """Let the front end of a file read it in a process of its own, so that damage can't crash or stop this one.
 
-    A front end may have a method ``vet(source)`` for that; commands call this before :func:`load`, programs need not.
+    Commands call this before :func:`load`, programs need not.
 
     Raises:
         ModelFileError: reading the file crashes or does not end.
     """
     if not isinstance(source, str | os.PathLike) or not os.path.isfile(source):
         return
-    for point in sorted(entry_points(group="boundnet.frontends"), key=lambda point: point.name):
-        frontend = point.load()
-        if frontend.accepts(source):
-            getattr(frontend, "vet", lambda source: None)(source)
-            return
+    frontend = _that_accepts(source)
+    if frontend is not None:
+        frontend.vet(source)
 
 
 def load(source: Any, input_shapes: Mapping[str, Sequence[int]] | None = None) -> LayerGraph:
@@ -57,15 +43,13 @@ def load(source: Any, input_shapes: Mapping[str, Sequence[int]] | None = None) -
         return source
     if isinstance(source, str | os.PathLike) and not os.path.exists(source):
         raise ModelFileError(f"{os.fspath(source)}: no such file")
-    found = sorted(entry_points(group="boundnet.frontends"), key=lambda point: point.name)
     try:
-        for point in found:
-            frontend: FrontEnd = point.load()
-            if frontend.accepts(source):
-                return frontend.load(source, input_shapes=input_shapes)
+        frontend = _that_accepts(source)
+        if frontend is not None:
+            return frontend.load(source, input_shapes=input_shapes)
     except OSError as error:
         raise ModelFileError(f"{source}: can't be read ({error.strerror or error})") from error
-    names = ", ".join(point.name for point in found) or "none"
+    names = ", ".join(point.name for point in _installed()) or "none"
     raise ModelFileError(
         f"{source}: no installed front end opens this (installed: {names}); give a Keras .h5, .hdf5 or .keras file, "
         "or a live keras.Model"
@@ -85,3 +69,16 @@ def load_for(source: Any, inputs: Any) -> LayerGraph:
         if inputs is None:
             raise
         return load(source, shapes_of(error.shapes, inputs))
+
+
+def _installed() -> list[EntryPoint]:
+    return sorted(entry_points(group="boundnet.frontends"), key=lambda point: point.name)
+
+
+def _that_accepts(source: object) -> FrontEnd | None:
+    """The first installed front end that knows the kind of ``source``."""
+    for point in _installed():
+        frontend: FrontEnd = point.load()
+        if frontend.accepts(source):
+            return frontend
+    return None
