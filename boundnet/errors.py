@@ -34,6 +34,10 @@ class FormatError(BoundNetError):
     """Unknown or impossible floating-point format, arithmetic or order."""
 
 
+class PlanError(BoundNetError):
+    """A plan is damaged or doesn't fit the network; the message names the file or the entry."""
+
+
 class GraphError(BoundNetError):
     """The graph is inconsistent, for example two shapes that do not fit; the message names the node."""
 
