@@ -24,6 +24,8 @@ class LayerGraph:
         digraph: the networkx graph.
         outputs: names of the nodes the model returns, with ``output_labels`` as people know them.
         metadata: facts of the source as text (path, sha256, keras_version, format, ...).
+        policies: source layer -> the dtype or policy that the source gives it, as the source spells it; layers that are
+            not in it compute in what their inputs come in.
     """
 
     def __init__(self, name: str = "model") -> None:
@@ -32,6 +34,7 @@ class LayerGraph:
         self.outputs: list[str] = []
         self.output_labels: list[str] = []
         self.metadata: dict[str, str] = {}
+        self.policies: dict[str, str] = {}
         self._order: list[str] = []
 
     def add(self, name: str, op: Op, inputs: Sequence[str] = (), layer: str | None = None, kind: str | None = None) -> str:
@@ -155,7 +158,7 @@ class LayerGraph:
             copy.digraph.add_edges_from((source, name) for source in data["inputs"])
             copy._order.append(name)
         copy.outputs, copy.output_labels = list(self.outputs), list(self.output_labels)
-        copy.metadata = dict(self.metadata)
+        copy.metadata, copy.policies = dict(self.metadata), dict(self.policies)
         return copy
 
     def evaluate(self, inputs: Sequence[Array]) -> dict[str, Array]:

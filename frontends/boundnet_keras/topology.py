@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from boundnet import ops
 from boundnet.errors import ExtensionError, GraphError, ModelFileError, OpenShapeError
@@ -17,7 +18,7 @@ from boundnet_keras.layers.masks import given, hand_on
 from boundnet_keras.lowering import Lowering, Rule
 from boundnet_keras.model import OPERATION, Call, LayerSpec, ModelSpec, Ref
 from boundnet_keras.source import Source
-from boundnet_keras.values import policy_name
+from boundnet_keras.values import MAX_DEPTH, policy_name
 from boundnet_keras.weights import Path, WeightStore
 
 # Tensors of one run through a model: None where a layer before it was refused.
@@ -55,7 +56,8 @@ def build(model: ModelSpec, source: Source, input_shapes: Mapping[str, Sequence[
     graph.metadata.update(source.metadata)
     graph.metadata["keras_version"] = source.keras_version
     graph.metadata["backend"] = source.backend
-    graph.metadata["dtype_policy"] = _policies(model)
+    graph.policies.update(_policies(model))
+    graph.metadata["dtype_policy"] = ", ".join(sorted(set(graph.policies.values())))
     return graph
 
 
@@ -74,10 +76,20 @@ def _refused_call(layer: LayerSpec) -> str:
     return ""
 
 
-def _policies(model: ModelSpec) -> str:
-    """The dtype policies in use, most layers share one."""
-    names = {policy_name(layer.config.get("dtype")) for _, layer in model.leaves() if layer.kind != "InputLayer"}
-    return ", ".join(sorted(names - {""}))
+def _policies(model: ModelSpec) -> dict[str, str]:
+    """The dtype policy of each layer that has one, by its path; inputs have a dtype only."""
+    named = (("/".join(path), layer) for path, layer in model.leaves())
+    policies = {name: _policy(layer.config) for name, layer in named if layer.kind != "InputLayer"}
+    return {name: policy for name, policy in policies.items() if policy}
+
+
+def _policy(config: Mapping[str, Any], depth: int = 0) -> str:
+    """The policy of what computes: a wrapper's is that of the layers or cells inside, joined by "+" where they differ."""
+    inside = [config.get(key) for key in ("layer", "forward_layer", "backward_layer", "cell", "cells")]
+    entries = [entry for item in inside for entry in (item if isinstance(item, list) else [item])]
+    configs = [entry["config"] for entry in entries if isinstance(entry, Mapping) and isinstance(entry.get("config"), Mapping)]
+    found = {_policy(inner, depth + 1) for inner in configs if depth < MAX_DEPTH} - {""}
+    return "+".join(sorted(found)) if found else policy_name(config.get("dtype"))
 
 
 def _layer(model: ModelSpec, name: str, label: str) -> LayerSpec:
