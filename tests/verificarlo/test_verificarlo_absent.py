@@ -75,6 +75,21 @@ def test_found_by_folder_and_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert find().version == "9.9"
 
 
+def test_the_compiler_s_own_helpers_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real ``verificarlo-c`` is a script that calls ``verificarlo`` by name: off PATH, only its folder has that."""
+    (tmp_path / "bin").mkdir()
+    script(tmp_path / "bin", PLAIN, "verificarlo")
+    script(tmp_path / "bin", 'exec verificarlo "$@"\n')
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    toolchain = find(tmp_path)
+    assert toolchain.version == "9.9"
+    (tmp_path / "p.c").write_text("int main(void) { return 0; }\n")
+    toolchain.compile(tmp_path, "p.c", "-o", "p")
+    assert (tmp_path / "p").is_file()
+    monkeypatch.delenv("PATH")
+    assert find(tmp_path / "bin" / "verificarlo-c").version == "9.9"
+
+
 def test_not_verificarlo(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match=r"does not say which Verificarlo it is \(gcc 12\)"):
         find(script(tmp_path, "echo gcc 12\n"))

@@ -85,12 +85,19 @@ class Toolchain:
     def _run(
         self, words: Sequence[str], folder: Path, limit: float, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
+        variables = {**(environment or {}), **self._beside()}
         try:
-            return run_group(self.command(words, folder), folder, limit, environment)
+            return run_group(self.command(words, folder), folder, limit, variables)
         except subprocess.TimeoutExpired:
             raise ToolError(f"{words[0]} took more than {limit:g} s and was stopped") from None
         except OSError as error:
             raise ToolError(f"{words[0]}: can't be run ({error.strerror or error}); {ADVICE}") from None
+
+    def _beside(self) -> dict[str, str]:
+        """PATH with the compiler's own folder first: ``verificarlo-c`` calls ``verificarlo`` by its bare name."""
+        if self.engine is not None or not os.path.dirname(self.compiler):
+            return {}
+        return {"PATH": os.pathsep.join(filter(None, (os.path.dirname(self.compiler), os.environ.get("PATH"))))}
 
     def checked(self) -> Toolchain:
         """This toolchain with its version filled in.
