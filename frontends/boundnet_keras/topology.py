@@ -87,8 +87,8 @@ def _policy(config: Mapping[str, Any], depth: int = 0) -> str:
     """The policy of what computes: a wrapper's is that of the layers or cells inside, joined by "+" where they differ."""
     inside = [config.get(key) for key in ("layer", "forward_layer", "backward_layer", "cell", "cells")]
     entries = [entry for item in inside for entry in (item if isinstance(item, list) else [item])]
-    configs = [entry["config"] for entry in entries if isinstance(entry, Mapping) and isinstance(entry.get("config"), Mapping)]
-    found = {_policy(inner, depth + 1) for inner in configs if depth < MAX_DEPTH} - {""}
+    configs = [entry.get("config") for entry in entries if isinstance(entry, Mapping)]
+    found = {_policy(inner, depth + 1) for inner in configs if isinstance(inner, Mapping) and depth < MAX_DEPTH} - {""}
     return "+".join(sorted(found)) if found else policy_name(config.get("dtype"))
 
 
