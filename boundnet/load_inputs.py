@@ -6,6 +6,7 @@ Nothing stored is ever executed: pickled arrays are refused.
 from __future__ import annotations
 
 import csv
+import os
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from boundnet.errors import InputError
+from boundnet.files import unreadable
 from boundnet.load_images import SUFFIXES, Pixels, load_images
 
 Numbers = np.ndarray[Any, np.dtype[Any]]
@@ -68,7 +70,7 @@ def load_inputs(graph: HasInputs, specs: Sequence[str], pixels: Pixels | None = 
         name, separator, file = spec.partition("=")
         if separator and name in graph.inputs:
             named.setdefault(name, []).append(file)
-        elif separator and not _split_key(spec)[0].exists():
+        elif separator and not os.path.lexists(_split_key(spec)[0]):
             raise InputError(f"--inputs {spec}: the model has no input {name!r}; its inputs are {', '.join(graph.inputs)}")
         else:
             named.setdefault("", []).append(spec)
@@ -109,8 +111,9 @@ def _fits(given: tuple[int, ...], shape: Sizes) -> bool:
 
 def _read(text: str, shape: Sizes, pixels: Pixels, notes: list[str]) -> Numbers:
     path, key = _split_key(text)
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder")
+    why = unreadable(path, folders=True)
+    if why is not None:
+        raise InputError(f"{path}: {'no such file or folder' if why == 'no such file' else why}")
     suffix = path.suffix.lower()
     try:
         if path.is_dir() or suffix in SUFFIXES:
@@ -130,7 +133,7 @@ def _read(text: str, shape: Sizes, pixels: Pixels, notes: list[str]) -> Numbers:
 def _split_key(text: str) -> tuple[Path, str | None]:
     """``X.npz:key`` -> (X.npz, key), unless a file of the whole name exists."""
     path = Path(text)
-    if not path.exists():
+    if not os.path.lexists(path):
         file, separator, key = text.rpartition(":")
         if separator and file.lower().endswith(".npz"):
             return Path(file), key
@@ -200,8 +203,9 @@ def _from_archive(path: Path, key: str | None, notes: list[str]) -> Numbers:
 
 def _by_name(file: str, names: Sequence[str]) -> dict[str, Numbers]:
     path = Path(file)
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
+    why = unreadable(path)
+    if why is not None:
+        raise InputError(f"{path}: {why}")
     archive = _load(path)
     with archive:
         missing = [name for name in names if name not in archive.files]

@@ -13,6 +13,7 @@ import numpy as np
 from boundnet.boxes.sides import flatten, unflatten
 from boundnet.commands.box_option import is_number
 from boundnet.errors import InputError
+from boundnet.files import unreadable
 from boundnet.graph import LayerGraph
 from boundnet.rounding import Array
 
@@ -82,8 +83,9 @@ def _ends(spec: str, size: int, whose: str) -> Array:
 
 
 def _read(path: Path, size: int, whose: str) -> Array:
-    if not path.is_file():
-        raise InputError(f"--box {path}: no such file; give two numbers, LO HI, or a .csv file")
+    why = unreadable(path)
+    if why is not None:
+        raise InputError(f"--box {path}: {why}; give two numbers, LO HI, or a .csv file")
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             lines = csv.reader(stream, skipinitialspace=True)

@@ -13,6 +13,7 @@ from boundnet.commands.reports import find, write
 from boundnet.commands.request import check_files
 from boundnet.commands.session import silence, width
 from boundnet.errors import InputError
+from boundnet.files import unreadable
 from boundnet.results_io import from_dict
 
 
@@ -43,6 +44,9 @@ def read(path: Path) -> Any:
     Raises:
         InputError: there is no such file, or it holds no result; the message names it.
     """
+    why = unreadable(path)
+    if why is not None:
+        raise InputError(f"{path}: {why}")
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

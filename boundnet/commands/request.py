@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from boundnet.errors import InputError, OutputError
-from boundnet.files import check_destination
+from boundnet.files import check_destination, resolved
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Request:
         ends = [path for spec in self.box for path in _paths(spec)]
         sources = {"the model": [self.model], "the inputs": inputs, "the box": ends}
         if self.checkpoint is not None:
+            check_destination(self.checkpoint, replaced=False)
             check_files({"checkpoint": self.checkpoint}, sources)
             sources["the checkpoint"] = [self.checkpoint]
         check_files(self.files, sources)
@@ -165,13 +167,13 @@ def check_boxes(request: Request) -> None:
 
 def check_files(files: Mapping[str, Path], sources: Mapping[str, Sequence[Path]]) -> None:
     """Raise OutputError unless every destination (by option) can be written and none is another one or a source."""
-    taken = {path.resolve(): what for what, paths in sources.items() for path in paths}
+    taken = {resolved(path): what for what, paths in sources.items() for path in paths}
     for kind, path in files.items():
         check_destination(path)
-        what = taken.get(path.resolve())
+        what = taken.get(resolved(path))
         if what is not None and (path.is_file() or not path.exists()):
             raise OutputError(f"{path}: --{kind} would overwrite {what}")
-        taken[path.resolve()] = f"--{kind}"
+        taken[resolved(path)] = f"--{kind}"
 
 
 def parse_shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]] | None:
@@ -195,10 +197,10 @@ def parse_shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]] | None:
 def _numbers(spec: str) -> bool:
     """Whether a --box argument is two numbers, perhaps behind a name, and not a file."""
     words = spec.split()
-    return len(words) == 2 and not Path(spec).is_file()
+    return len(words) == 2 and not os.path.isfile(spec)
 
 
 def _paths(spec: str) -> list[Path]:
     """Files that an --inputs argument may mean: FILE, FILE:key, NAME=FILE."""
     forms = {spec, spec.rpartition(":")[0], spec.partition("=")[2]}
-    return [Path(form) for form in forms if form and Path(form).is_file()]
+    return [Path(form) for form in forms if form and os.path.isfile(form)]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 from boundnet.errors import ModelFileError, OpenShapeError
+from boundnet.files import unreadable
 from boundnet.frontends.protocol import FrontEnd
 from boundnet.graph import LayerGraph
 from boundnet.inputs import shapes_of
@@ -21,7 +23,7 @@ def vet(source: Any) -> None:
     Raises:
         ModelFileError: reading the file crashes or does not end.
     """
-    if not isinstance(source, str | os.PathLike) or not os.path.isfile(source):
+    if not isinstance(source, str | os.PathLike) or unreadable(Path(source)) is not None:
         return
     frontend = _that_accepts(source)
     if frontend is not None:
@@ -41,8 +43,9 @@ def load(source: Any, input_shapes: Mapping[str, Sequence[int]] | None = None) -
     """
     if isinstance(source, LayerGraph):
         return source
-    if isinstance(source, str | os.PathLike) and not os.path.exists(source):
-        raise ModelFileError(f"{os.fspath(source)}: no such file")
+    why = unreadable(Path(source), folders=True) if isinstance(source, str | os.PathLike) else None
+    if why is not None:
+        raise ModelFileError(f"{os.fspath(source)}: {why}")
     try:
         frontend = _that_accepts(source)
         if frontend is not None:

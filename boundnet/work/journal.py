@@ -58,7 +58,7 @@ def open_journal(
         OutputError: it can't be made there.
     """
     path = Path(path)
-    check_destination(path)
+    check_destination(path, replaced=False)
     about = digests(job, values, versions)
     try:
         stream = path.open("a+b")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from boundnet.files import replacing
+from boundnet.files import replacing, unreadable
 from boundnet.results import Analysis, Sample
 
 COLUMNS = (
@@ -34,7 +34,9 @@ def report(analysis: Analysis, destination: str | os.PathLike[str]) -> None:
 def may_replace(path: Path) -> bool:
     """Whether ``path`` is free, or holds such a table and nothing else."""
     if not path.exists():
-        return True
+        return not path.is_symlink()
+    if unreadable(path) is not None:
+        return False
     try:
         with path.open(encoding="utf-8") as stream:
             return stream.readline().rstrip("\r\n") == ",".join(COLUMNS)

@@ -13,12 +13,12 @@ from boundnet.mca.emit.network import Emitted
 
 def check_folder(folder: Path) -> None:
     """Raise OutputError, naming ``folder``, unless a new folder can be made there; an empty one may exist."""
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder}: a file is there; give the name of a new folder")
     try:
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise OutputError(f"{folder}: a file is there; give the name of a new folder")
         if folder.is_dir() and any(folder.iterdir()):
             raise OutputError(f"{folder}: the folder is not empty; give a new one, or remove it first")
-    except PermissionError as error:
+    except OSError as error:
         raise OutputError(f"{folder}: can't be read ({error.strerror})") from error
     parent = folder.resolve().parent
     if not parent.is_dir():
