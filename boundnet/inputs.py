@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from boundnet.conversion import to_float64
 from boundnet.errors import InputError
 from boundnet.graph import LayerGraph
 from boundnet.rounding import Array
@@ -82,8 +83,6 @@ def _check(graph: LayerGraph, name: str, given: Any, what: str) -> Array:
     array = np.asarray(given)
     if array.dtype.kind not in "fiub" and array.dtype.name not in ("bfloat16", "float8_e4m3fn", "float8_e5m2"):
         raise InputError(f"{what}: input {name!r} has dtype {array.dtype}; numbers are needed")
-    if array.dtype.kind in "iu" and array.size and np.abs(array.astype(np.float64)).max() > 2.0**53:
-        raise InputError(f"{what}: input {name!r} holds integers past 2**53, which binary64 can't hold exactly")
     if array.shape == shape:
         array = array[None]
     if array.shape[1:] != shape:
@@ -95,7 +94,12 @@ def _check(graph: LayerGraph, name: str, given: Any, what: str) -> Array:
         array = squeezed
     if len(array) == 0:
         raise InputError(f"{what}: there are no samples for input {name!r}")
-    values = array.astype(np.float64)
+    values, changed = to_float64(array)
+    if changed.any():
+        raise InputError(
+            f"{what}: input {name!r} holds {array[changed][0]} ({array.dtype}), which binary64 can't hold exactly; "
+            "round it yourself first"
+        )
     bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
     if bad.any():
         raise InputError(f"{what}: sample {int(np.flatnonzero(bad)[0])} of input {name!r} holds NaN or infinity")

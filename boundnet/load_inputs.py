@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from boundnet.conversion import to_float64
 from boundnet.errors import InputError
 from boundnet.files import unreadable
 from boundnet.load_images import SUFFIXES, Pixels, load_images
@@ -174,7 +175,7 @@ def _exact(array: Any, what: object) -> Numbers:
     """Numbers that binary64 holds exactly; wider ones are refused rather than rounded in silence."""
     if not isinstance(array, np.ndarray):
         raise InputError(f"{what}: holds several arrays; save it as .npz")
-    if array.dtype.kind == "f" and array.dtype.itemsize > 8 and not np.array_equal(array.astype(np.float64), array):
+    if array.dtype.kind in "fiu" and to_float64(array)[1].any():
         raise InputError(f"{what}: {array.dtype} numbers that binary64 can't hold exactly; round them to float64 first")
     return array
 

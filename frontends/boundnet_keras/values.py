@@ -82,4 +82,6 @@ def number(value: Any) -> float:
         return number(value["value"])
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"expected a number, found {value!r}")
+    if isinstance(value, int) and int(float(value)) != value:
+        raise ValueError(f"{value} is an integer that binary64 can't hold exactly")
     return float(value)

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from boundnet.conversion import to_float64
 from boundnet.errors import ModelFileError
 
 Array = NDArray[np.float64]
@@ -43,7 +44,12 @@ def exact(values: NDArray[np.generic], layer: str, weight: str) -> Array:
     small_integer = kind.kind in "biu" and kind.itemsize <= 4
     if not (narrow or small_integer or kind.name in ("bfloat16", "int64", "uint64") or kind.name.startswith("float8")):
         raise ModelFileError(f"layer {layer!r}: weight {weight!r} has dtype {kind.name}, which isn't supported")
-    array = np.asarray(values).astype(np.float64)
+    array, changed = to_float64(values)
+    if changed.any():
+        raise ModelFileError(
+            f"layer {layer!r}: weight {weight!r} holds {values[changed][0]} ({kind.name}), which binary64 can't hold;"
+            " train or export the model with weights of 32 bits"
+        )
     if not np.all(np.isfinite(array)):
         bad = int(np.sum(~np.isfinite(array)))
         raise ModelFileError(
