@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from boundnet.arithmetic import Arithmetic
+from boundnet.exact_sums import exact_sum
 from boundnet.rounding import Array, up
 from boundnet.running_bound import running_bounds
 from boundnet.sums import Sum
@@ -38,7 +39,8 @@ def sum_error(terms: Sum, arithmetic: Arithmetic, value: Array, spread: Array, s
 
     Source: Jeannerod & Rump (2013), Theorem 3.1, extended to products and bias; Higham (2002), section 4.2 for trees of
         known height and
-    section 3.3 for the running bound; Blanchard, Higham & Mary (2020) for blocked sums.
+    section 3.3 for the running bound; Blanchard, Higham & Mary (2020) for blocked sums; sums of leaves on a common grid:
+        :mod:`boundnet.exact_sums`.
     """
     own_magnitude = up(np.abs(value) + spread, 1)
     largest_input = up(np.abs(terms.centre) + terms.radius, 1)
@@ -52,12 +54,15 @@ def sum_error(terms: Sum, arithmetic: Arithmetic, value: Array, spread: Array, s
     absolute = absolute_terms(terms, arithmetic, leaves, largest_input)
     running = running_bounds(terms, arithmetic) if arithmetic.order.kind != "any" else None
     rounded = _rounded_products(terms, arithmetic, products)
+    exact = exact_sum(terms, arithmetic, products if bias is None else up(products + bias, 1))
 
     def fused(with_bias: bool) -> Array:
         """The bias as one of the leaves."""
         m = leaves + (bias != 0.0) if with_bias and bias is not None else leaves
         total = up(products + bias, 1) if with_bias and bias is not None else products
         bound = _tree_bound(arithmetic, terms, m, total, rounded, absolute, with_bias)
+        if exact is not None:
+            bound = np.minimum(bound, exact.error)
         if running is None:
             return bound
         return np.minimum(bound, running.biased if with_bias and running.biased is not None else running.alone)
@@ -85,6 +90,8 @@ def sum_error(terms: Sum, arithmetic: Arithmetic, value: Array, spread: Array, s
         added = up(first + arithmetic.one_operation(at_most, up(reached + bias, 1)) + operands, 2)
         copied = (bias == 0.0) & (arithmetic.exact_stays and not arithmetic.flushes)
         carried = np.where(copied, first, added)
+        if exact is not None and not arithmetic.widens:
+            carried = np.minimum(carried, exact.error)  # nothing is stored in between: the bias is a leaf
         accumulated = np.maximum(accumulated, up(products + bias + carried, 2))
         results.append(carried)
     worst = np.maximum.reduce(results)

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from boundnet.arithmetic import Arithmetic
+from boundnet.grids import Exponents
 from boundnet.maps.base import LinearMap
 from boundnet.rounding import Array, Mask
 
@@ -25,6 +26,7 @@ class Sum:
         products: False where the weights are ones and nothing is multiplied.
         noise: |L| of what storing the weights may change, None for nothing.
         bias_noise: the same of the bias, shape of ``bias``.
+        grid: exponents of powers of two that divide every x^, as :attr:`centre`; None where nothing is known.
     """
 
     map: LinearMap
@@ -35,6 +37,7 @@ class Sum:
     products: bool = True
     noise: LinearMap | None = None
     bias_noise: Array | None = None
+    grid: Exponents | None = None
 
     @cached_property
     def leaves(self) -> Array:
