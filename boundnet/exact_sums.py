@@ -2,9 +2,9 @@
 
 Theorem.  Let t_i be the leaves of a sum (exact products of stored operands, the bias), l_i powers of two with t_i a multiple
 of l_i, S >= sum |t_i|, Phi(q) = sum max(0, q - l_i), H a bound of all that flushing changes.  If q is a power of two of at
-least the accumulator's eta with S + Phi(q) + H <= 2**p q, then every tree, with products rounded or fused and any rounding left
-out, done wider, or twice, each time to a neighbour on a power-of-two grid no coarser than the accumulator's, is off by at most
-Phi(q) + H.
+least the accumulator's eta with S + Phi(q) + H <= 2**p q, then every tree is off by at most Phi(q) + H: products rounded or
+fused, any rounding left out, done wider, or twice, each time to a neighbour on a power-of-two grid no coarser than the
+accumulator's.
 
 So it holds for every order, fma, rounding direction and tie rule, not only to nearest, and for subnormal results.
 """
