@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 SCRIPT = Path(__file__).resolve().parents[2] / "docs" / "generate_layers.py"
 
 
-@pytest.mark.xdist_group("keras")
-def test_the_page_is_current() -> None:
-    pytest.importorskip("tensorflow", reason="TensorFlow isn't installed: nothing to compare the page with")
-    keras = pytest.importorskip("keras", reason="Keras isn't installed: nothing to compare the page with")
+def test_the_page_is_current(keras: ModuleType) -> None:
     spec = importlib.util.spec_from_file_location("generate_layers", SCRIPT)
     assert spec is not None
     assert spec.loader is not None

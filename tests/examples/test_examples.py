@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -52,9 +53,8 @@ def test_custom_layer(capsys: pytest.CaptureFixture[str]) -> None:
     assert "binary32: 40 of 40 proved, 40 right" in printed
 
 
-def test_custom_layer_agrees_with_keras(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_custom_layer_agrees_with_keras(keras: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rules say what the layers do, which no oracle of ours can know; and a wrong rule is refuted."""
-    keras = pytest.importorskip("keras", reason="Keras isn't installed")
     monkeypatch.setattr(keras.saving, "register_keras_serializable", lambda package: lambda cls: cls)
     layers = runpy.run_path(str(EXAMPLES / "make_custom_layer.py"), run_name="layers")
     rules = runpy.run_path(str(EXAMPLES / "custom_layer.py"), run_name="rules")

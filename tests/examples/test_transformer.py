@@ -35,8 +35,7 @@ def test_shipped_files_are_small_and_the_network_is_what_it_says(study: ModuleTy
     assert np.mean(np.argmax(values, axis=1) == labels) > 0.94
 
 
-def test_classes_are_proved_and_attention_is_within_1000_times_what_keras_errs(study: ModuleType) -> None:
-    pytest.importorskip("keras", reason="Keras isn't installed: nothing to compare with")
+def test_classes_are_proved_and_attention_is_within_1000_times_what_keras_errs(study: ModuleType, keras: ModuleType) -> None:
     x, _ = study.data(4)
     analysis, limits = study.bounds(x)
     assert analysis.summary.proved == analysis.summary.total == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -225,9 +226,8 @@ def test_models_of_keras_alone_load_no_extension(tmp_path: Path, monkeypatch: py
     frontend.load(legacy_file(tmp_path / "model.h5", sequential(dense_config("d", 2, **INPUT)), GOOD))
 
 
-def test_layers_inside_a_custom_layer_keep_their_weights(tmp_path: Path) -> None:
+def test_layers_inside_a_custom_layer_keep_their_weights(tmp_path: Path, keras: ModuleType) -> None:
     """With Keras itself: a custom layer that holds two Dense layers, from a .keras file and live."""
-    keras = pytest.importorskip("keras", reason="Keras isn't installed")
 
     @keras.saving.register_keras_serializable(package="lab")
     class Bottleneck(keras.layers.Layer):

@@ -40,8 +40,7 @@ def test_values_outside_are_counted() -> None:
 
 
 @pytest.fixture(scope="module")
-def model() -> Any:
-    keras = pytest.importorskip("keras", reason="Keras isn't installed: nothing to compare with")
+def model(keras: Any) -> Any:
     return keras.models.load_model(ROOT / "examples" / "digits_cnn.h5", compile=False)
 
 
