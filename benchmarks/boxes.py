@@ -1,7 +1,7 @@
 """Boxes of inputs: bounds of controllers and of problems other tools were measured on, confronted with executions.
 
     uv run python -m benchmarks.boxes --shared ../shared [--points 1000000] [--splits 8000] [--only NAME ...]
-                                      [--keep FOLDER] [--markdown docs/how-to/boxes.md]
+                                      [--keep FOLDER] [--markdown docs/evidence/boxes.md]
 
 Each network is bounded by ``boundnet analyze`` in a process of its own, start-up included, with sums in document order, no
 FMA, gradual underflow and inputs that are numbers of the storage format; then the built-in engine executes it in the same

@@ -1,6 +1,6 @@
 """The built-in engine and Verificarlo on the same network: counts, bounds, bits and distributions.
 
-The outcome is in docs/how-to/verificarlo.md.
+The outcome is in docs/evidence/verificarlo.md.
 
     uv run python -m benchmarks.verificarlo_agreement MODEL INPUTS.npz [--inputs N] [--samples S] [--modes rr,mca]
 
