@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"!?\[(?:[^][]|\[[^]]*\])*\]\(([^()\s]+)\)")
-_MENTION = re.compile(r"(?<![\w./-])docs/[\w./-]*\w")
+_MENTION = re.compile(r"(?<![\w./-])docs/[\w./-]+\.(?:md|py|png)\b")
 _SOURCES = {".py", ".md", ".json", ".toml", ".txt", ".html"}
 
 
