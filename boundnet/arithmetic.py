@@ -23,6 +23,7 @@ Subnormals = Literal["gradual", "ftz", "ftz+daz", "either"]
 Fma = Literal["yes", "no", "either"]
 Bias = Literal["any", "first", "last", "separate"]
 Normalisation = Literal["stored", "kept", "wide"]
+Forms = Literal["any", "document"]
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,8 @@ class Arithmetic:
             operation's result is stored; ``kept``: it stays in ``accumulate``, literals too, and the layer's result alone is
             stored; ``wide``: the layer's weights, too, are held in ``accumulate``.  The same where ``accumulate`` is
             ``storage``.
+        forms: of elementwise formulas: ``any`` of those that :mod:`boundnet.forms` derives, or the one that
+            :mod:`boundnet.functions` and the ops list first (``document``), which emitted code computes.
     """
 
     name: str
@@ -99,6 +102,7 @@ class Arithmetic:
     bias: Bias = "any"
     perturbation: Perturbation | None = None
     normalisation: Normalisation = "kept"
+    forms: Forms = "any"
 
     def __post_init__(self) -> None:
         if not self.accumulate.holds(self.storage):
@@ -259,6 +263,7 @@ class Arithmetic:
             "subnormals": self.subnormals,
             "bias": self.bias,
             "normalisation": self.normalisation,
+            "forms": self.forms,
             "functions": {"name": self.functions.name, "ulp": dict(self.functions.ulps), "source": self.functions.source},
             "unit_roundoff": self.storage.unit_roundoff,
             "formats": {"storage": self.storage.describe(), "accumulate": self.accumulate.describe()},

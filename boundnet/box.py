@@ -89,7 +89,9 @@ class Box:
         return Box(np.clip(self.lo, low, high), np.clip(self.hi, low, high))
 
     def function(self, name: str) -> Box:
-        """An elementary function of every element.  All are monotone; ``rsqrt`` decreases."""
+        """An elementary function of every element.  All but ``reciprocal`` are monotone; ``rsqrt`` decreases."""
+        if name == "reciprocal":
+            return Box.exactly(1.0) / self
         k = GLIBC_FLOAT64.of(name) + 1.0
         with np.errstate(all="ignore"):
             low, high = VECTOR[name](self.lo), VECTOR[name](self.hi)

@@ -36,6 +36,11 @@ def _rsqrt(x: Array) -> Array:
     return result
 
 
+def _reciprocal(x: Array) -> Array:
+    result: Array = 1.0 / x
+    return result
+
+
 VECTOR: dict[str, Callable[[Array], Array]] = {
     "exp": np.exp,
     "expm1": np.expm1,
@@ -47,5 +52,6 @@ VECTOR: dict[str, Callable[[Array], Array]] = {
     "softplus": _softplus,
     "sqrt": np.sqrt,
     "rsqrt": _rsqrt,
+    "reciprocal": _reciprocal,
 }
 """Vectorised evaluation, by function name."""

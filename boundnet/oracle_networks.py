@@ -12,7 +12,7 @@ from boundnet.domains import AffineDomain, Domain, IntervalDomain
 from boundnet.forward import Trace, forward
 from boundnet.graph import LayerGraph
 from boundnet.machines.emulated import ADVERSARIES, EmulatedMachine
-from boundnet.oracle_runs import BITS, SKIPS, BoundViolation, describe, emulate
+from boundnet.oracle_runs import BITS, SKIPS, BoundViolation, describe, emulate, forms_of
 from boundnet.reference.apply import broken, exceeds
 from boundnet.reference.arb import ArbMachine
 from boundnet.reference.evaluate import evaluate
@@ -79,7 +79,7 @@ def run(graph: LayerGraph, inputs: Sequence[Array], emulator: EmulatedMachine) -
     values = {name: x if graph.holds_integers(name) else emulator.cast(x) for name, x in given}
     for name in graph.topological():
         if name not in values:
-            forms = graph.op(name).forms()
+            forms = forms_of(graph.op(name), emulator.arithmetic)
             form = forms[int(emulator.rng.integers(len(forms)))]
             values[name] = form(emulator, *(values[source] for source in graph.inputs_of(name)))
     return values

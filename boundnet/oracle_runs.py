@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from boundnet.arithmetic import Arithmetic
 from boundnet.errors import BoundNetError
 from boundnet.machines.emulated import EmulatedMachine
 from boundnet.machines.perturbed import PerturbedMachine
+from boundnet.ops.base import Op
 from boundnet.reference.apply import certain_functions
 from boundnet.reference.arb import ArbMachine
 
@@ -31,11 +33,17 @@ def emulate(
     return kind(arithmetic, rng, adversary, skip, None if plain else certain_functions(machine))
 
 
+def forms_of(op: Op, arithmetic: Arithmetic) -> Sequence[Callable[..., Any]]:
+    """Evaluation forms of ``op`` that conform to ``arithmetic``."""
+    return op.forms() if arithmetic.forms == "any" else op.forms()[:1]
+
+
 def describe(arithmetic: Arithmetic) -> str:
     """One line with all that a run depends on."""
     a = arithmetic
     perturbed = "" if a.perturbation is None else f", perturbation {a.perturbation}"
     return (
         f"{a.storage.name} / {a.accumulate.name}, order {a.order}, fma {a.fma}, rounding {a.rounding}, "
-        f"subnormals {a.subnormals}, bias {a.bias}, normalisation {a.normalisation}, functions {a.functions.name}{perturbed}"
+        f"subnormals {a.subnormals}, bias {a.bias}, normalisation {a.normalisation}, forms {a.forms}, "
+        f"functions {a.functions.name}{perturbed}"
     )

@@ -22,8 +22,9 @@ PRESETS: dict[str, tuple[Arithmetic, str]] = {
         (Arithmetic("pure-binary16", BINARY16, BINARY16), "float16 tensors and sums"),
         (Arithmetic("pure-bfloat16", BFLOAT16, BFLOAT16), "bfloat16 tensors and sums"),
         (
-            Arithmetic("c-binary32", order=parse_order("sequential"), fma="no", subnormals="gradual", bias="last"),
-            "plain C loops in float: document order, bias added last, no FMA",
+            Arithmetic("c-binary32", order=parse_order("sequential"), fma="no", subnormals="gradual", bias="last",
+                       forms="document"),
+            "plain C loops in float: document order and forms, bias added last, no FMA",
         ),
     )
 }
@@ -60,7 +61,7 @@ def preset(name: str) -> Arithmetic:
 def build(
     name: str | None = None, *, storage: str | None = None, accumulate: str | None = None, order: str | None = None,
     fma: str | None = None, rounding: str | None = None, subnormals: str | None = None, bias: str | None = None,
-    normalisation: str | None = None,
+    normalisation: str | None = None, forms: str | None = None,
 ) -> Arithmetic:  # fmt: skip
     """An execution model from a preset (default binary32) and changes to it.
 
@@ -83,8 +84,10 @@ def build(
         "subnormals": ("gradual", "ftz", "ftz+daz", "either"),
         "bias": ("any", "first", "last", "separate"),
         "normalisation": ("stored", "kept", "wide"),
+        "forms": ("any", "document"),
     }
-    given = {"fma": fma, "rounding": rounding, "subnormals": subnormals, "bias": bias, "normalisation": normalisation}
+    given = {"fma": fma, "rounding": rounding, "subnormals": subnormals, "bias": bias, "normalisation": normalisation,
+             "forms": forms}  # fmt: skip
     for field, value in given.items():
         if value is None:
             continue

@@ -13,6 +13,7 @@ import numpy as np
 from boundnet.arithmetic import OWN, Arithmetic
 from boundnet.blocks import in_blocks
 from boundnet.box import Box
+from boundnet.forms import allowed
 from boundnet.inner_product import sum_error
 from boundnet.machines import chains
 from boundnet.machines.running import RunningMachine
@@ -42,19 +43,23 @@ class Rounder:
 
     def program(
         self, programs: Sequence[Callable[..., Any]], xs: Sequence[Known], parameters: Sequence[Array] = (),
-        normalises: bool = False,
+        normalises: bool = False, rewrite: bool = True,
     ) -> tuple[Array, Mask]:  # fmt: skip
         """Error of an elementwise op whose evaluation forms are ``programs(machine, *xs, *parameters)``.
 
-        ``normalises``: the op may keep intermediate results (:class:`boundnet.arithmetic.Arithmetic`).
+        Args:
+            normalises: the op may keep intermediate results (:class:`boundnet.arithmetic.Arithmetic`).
+            rewrite: whether programs without weights stand for all that :mod:`boundnet.forms` makes of them, too.
 
         Returns:
             (bound of the rounding error, where it may overflow), the largest over all forms.
         """
+        rules = self.arithmetic
+        forms = programs[:1] if rules is None else allowed(rules, programs, len(xs), len(parameters), rewrite)
         arrays = [np.asarray(array) for x in xs for array in (x.centre, x.radius)] + [np.asarray(p) for p in parameters]
         shape = np.broadcast_shapes(*(array.shape for array in arrays))
         if len(xs) == 1 and xs[0].centre.size >= chains.ENOUGH and xs[0].centre.shape == shape:
-            found = self._chains(programs, xs[0], parameters, normalises)
+            found = self._chains(forms, xs[0], parameters, normalises)
             if found is not None:
                 return found
 
@@ -65,7 +70,7 @@ class Rounder:
             if self.arithmetic is None:
                 return error, np.zeros(error.shape, dtype=np.bool_)
             wide = [Box.around(*pair) for pair in zip(known[::2], known[1::2], strict=True)]
-            own, overflow = _run(RunningMachine.inside(self.arithmetic, normalises), programs, wide, weights)
+            own, overflow = _run(RunningMachine.inside(self.arithmetic, normalises), forms, wide, weights)
             return up(error + own, 1), overflow
 
         error, overflow = in_blocks(evaluate, shape, arrays, (np.float64, np.bool_))

@@ -19,7 +19,7 @@ from boundnet.machines.emulated import ADVERSARIES
 from boundnet.ops.base import Local, Op, Tensor
 from boundnet.oracle_boxes import check_boxes
 from boundnet.oracle_networks import check_graph
-from boundnet.oracle_runs import BITS, SKIPS, BoundViolation, describe, emulate
+from boundnet.oracle_runs import BITS, SKIPS, BoundViolation, describe, emulate, forms_of
 from boundnet.reference.apply import apply_map, broken, exceeds
 from boundnet.reference.arb import ArbMachine
 from boundnet.reference.objects import Objects
@@ -56,13 +56,14 @@ def check_bound(
     tensors = [Tensor(c, r, z) for c, r, z in zip(centres, radii, masks, strict=True)]
     with np.errstate(all="ignore"):
         claim = _Claim(op, tensors, arithmetic, machine)
+        forms = forms_of(op, arithmetic)
         for trial in range(trials):
             adversary = ADVERSARIES[trial % len(ADVERSARIES)]
             skip = float(rng.choice(SKIPS))
             xs = [_stored_inside(t, arithmetic, rng) for t in tensors]
             emulator = emulate(arithmetic, rng, machine, adversary, skip)
-            form = op.forms()[trial % len(op.forms())]
-            note = f"seed {seed}, trial {trial}, adversary {adversary}, skip {skip}, form {trial % len(op.forms())}"
+            form = forms[trial % len(forms)]
+            note = f"seed {seed}, trial {trial}, adversary {adversary}, skip {skip}, form {trial % len(forms)}"
             claim.check(form(emulator, *xs), xs, note)
         if exact:
             own = _Claim(op, tensors, None, machine)

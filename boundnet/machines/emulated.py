@@ -117,6 +117,25 @@ class EmulatedMachine:
             if name == "sqrt" and k == 0.5:
                 return self.store(self._finish(*errorfree.root(a)))
             high, low = self._functions(name, a)
+        value = self._off_by_ulps(k, high, low)
+        return np.where(a == 0.0, 1.0, value) if name == "exp" else value
+
+    def power(self, a: Array, n: int) -> Array:
+        """a**n, n = 2 or 3, by a library's pow."""
+        a = self._load(a)
+        with np.errstate(all="ignore"):
+            high, low = errorfree.two_product(a, a)
+            if n == 3:
+                cube, slip = errorfree.two_product(high, a)
+                high, low = cube, slip + low * a
+        return self._off_by_ulps(self.arithmetic.functions.of("pow"), high, low)
+
+    def either(self, choices: Sequence[Callable[[], Array]]) -> Array:
+        """One of several ways to compute the same number."""
+        return choices[int(self.rng.integers(len(choices)))]()
+
+    def _off_by_ulps(self, k: float, high: Array, low: Array) -> Array:
+        """The exact high + low off by at most ``k`` ulp, stored."""
         fmt = self.arithmetic.accumulate
         if k <= 0.5:
             return self.store(self._finish(high, low))

@@ -7,6 +7,7 @@ sharper.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -171,8 +172,33 @@ class RunningMachine:
             own = up(own + rules.operation_relative * (reached + own) + rules.absolute(fmt), 4)
         if name == "sigmoid":
             own = np.maximum(own, self._by_exponential(reached))
+        if name == "exp":
+            one = _zeros(a)
+            exact, own = Box(np.where(one, 1.0, exact.lo), np.where(one, 1.0, exact.hi)), np.where(one, 0.0, own)
         error = up(_defined(carried + own), 2)
         return self._stored(exact, error, a.overflow | rules.overflows(up(reached + own, 1), np.float64(0.0)))  # type: ignore[arg-type]
+
+    def power(self, a: Tracked, n: int) -> Tracked:
+        """a**n, n = 2 or 3, by a library's pow."""
+        a = self._load(a)
+        rules, fmt = self.arithmetic, self.arithmetic.accumulate
+        exact = a.exact.square() if n == 2 else a.exact.square() * a.exact
+        size, e = a.exact.magnitude, a.error
+        # (a + e)**n - a**n
+        carried = up(_defined(e * (2.0 * size + e) if n == 2 else e * (3.0 * size * (size + e) + e * e)), 8)
+        reached = up(exact.magnitude + carried, 1)
+        ulp = rules.ulp("pow")
+        own = up(2.0 * ulp * fmt.unit_roundoff * reached + max(ulp, 0.5) * fmt.smallest_subnormal + rules.flush(), 3)
+        error = up(_defined(carried + np.where(reached == 0.0, 0.0, own)), 2)
+        result = self._stored(exact, error, a.overflow | rules.overflows(up(reached + own, 1), np.float64(0.0)))  # type: ignore[arg-type]
+        return _zeroed(result, _zeros(a))
+
+    def either(self, choices: Sequence[Callable[[], Tracked]]) -> Tracked:
+        """One of several ways to compute the same number (docs/theory.md, "Equal forms"): the largest error of any."""
+        found = [choice() for choice in choices]
+        exact = Box(np.maximum.reduce([t.exact.lo for t in found]), np.minimum.reduce([t.exact.hi for t in found]))
+        error = np.maximum.reduce([t.error for t in found])
+        return Tracked(exact, error, np.logical_or.reduce([t.overflow for t in found]))
 
     def _by_exponential(self, reached: Array) -> Array:
         """Error of a sigmoid kernel that evaluates 1 / (1 + exp(-x)) in the accumulator: three relative errors and a tail.
@@ -283,6 +309,9 @@ def _lipschitz(name: str, x: Box) -> Array:
             return x.function("sigmoid").hi
         if name == "erf":
             return np.full(np.shape(x.lo), 1.1283791670955130)
+        if name == "reciprocal":
+            least = np.where((x.lo <= 0) & (x.hi >= 0), 0.0, np.minimum(np.abs(x.lo), np.abs(x.hi)))
+            return np.where(least > 0, up(1.0 / (least * least), 2), np.inf)
         if name == "sqrt":
             return np.where(x.lo > 0, up(0.5 / np.sqrt(x.lo), 3), np.inf)
         if name == "rsqrt":

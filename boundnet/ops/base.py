@@ -121,7 +121,10 @@ class Op(ABC):
         """The op on ``machine``, in document order: the reference and the emulator run this."""
 
     def forms(self) -> tuple[Callable[..., Any], ...]:
-        """Every evaluation form, form(machine, *xs): all equal in exact arithmetic, all covered by :meth:`local`."""
+        """Evaluation forms, form(machine, *xs): all equal in exact arithmetic, all covered by :meth:`local`.
+
+        The first is the document's; what :mod:`boundnet.forms` derives of them runs on an emulator only.
+        """
         return (self.evaluate,)
 
     @abstractmethod

@@ -85,7 +85,7 @@ class Divide(Op):
         x, z = xs
         shapes = [t.centre.shape[1:] for t in xs]
         output = self.output_shape(*shapes)
-        error, overflow = rounder.program((self.program, self._by_reciprocal), xs)
+        error, overflow = rounder.program((self.program, self._by_reciprocal), xs, rewrite=False)
         with np.errstate(all="ignore"):
             inverse = np.broadcast_to(1.0 / z.centre, (len(z.centre), *output))
             quotient = np.broadcast_to(x.centre, inverse.shape) * inverse
@@ -104,7 +104,7 @@ class Divide(Op):
     def split(self, errors: MeanIndependent, *xs: Tensor) -> Split | None:
         # A reciprocal that several elements share is rounded once for all of them.
         same = xs[0].centre.shape == xs[1].centre.shape
-        return errors.program((self.program, self._by_reciprocal), xs) if same else None
+        return errors.program((self.program, self._by_reciprocal), xs, rewrite=False) if same else None
 
     def difference(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Array:
         """|a1/b1 - a2/b2| <= (|a1 - a2| + |a2/b2| |b1 - b2|) / |b1|."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from boundnet.box import Box
 from boundnet.errors import GraphError
+from boundnet.forms import with_rewritten
 from boundnet.functions import Function
 from boundnet.machines.floats import FloatMachine
 from boundnet.maps import Diagonal
@@ -55,7 +56,7 @@ class Parametric(Op):
 
             return (lambda machine, x: machine.normalised(run, x)) if self.normalises else run
 
-        return tuple(map(form, self.programs()))
+        return tuple(map(form, with_rewritten(self.programs(), 1, len(self.parameters()))))
 
 
 @dataclass(frozen=True, eq=False)

@@ -145,6 +145,10 @@ class Average(_Merge):
         return m.div(reduce(m.add, xs), m.constant(float(len(xs))))
 
     def forms(self) -> tuple[Callable[..., Any], ...]:
+        return self._listed
+
+    @property
+    def _listed(self) -> tuple[Callable[..., Any], ...]:
         return self.program, self._by_reciprocal, self._scaled_first
 
     def _by_reciprocal(self, m: Machine, *xs: Any) -> Any:

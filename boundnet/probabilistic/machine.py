@@ -11,7 +11,7 @@ knows that they reach all elements alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,6 +151,19 @@ class SplitMachine:
         unstored = _UnstoredMachine(self.arithmetic).function(name, a.tracked)
         stored = self.arithmetic.half_range(tracked.magnitude, self.arithmetic.storage)
         return _parts(tracked, unstored.error + self._tiny, stored)
+
+    def power(self, a: Parts, n: int) -> Parts:
+        """As :meth:`function`."""
+        tracked = self._worst.power(a.tracked, n)
+        return self._shared(tracked) if a.shared else _worst(tracked, False)
+
+    def either(self, choices: Sequence[Callable[[], Parts]]) -> Parts:
+        """One of several ways to compute the same number: whichever it is, both parts are at most the largest ones."""
+        found = [choice() for choice in choices]
+        tracked = self._worst.either([lambda part=part: part.tracked for part in found])  # type: ignore[misc]
+        biased = np.maximum.reduce([part.biased for part in found])
+        deviation = np.maximum.reduce([part.deviation for part in found])
+        return Parts(tracked, biased, deviation, all(part.shared for part in found))
 
     def _settled(self, tracked: Tracked, shared: bool) -> Parts:
         return self._shared(tracked) if shared else _worst(tracked, False)

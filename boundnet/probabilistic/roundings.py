@@ -17,6 +17,7 @@ from boundnet.blocks import in_blocks
 from boundnet.box import Box
 from boundnet.errors import FormatError
 from boundnet.formats import Format
+from boundnet.forms import allowed
 from boundnet.inner_product import absolute_terms, sum_error
 from boundnet.machines.running import RunningMachine
 from boundnet.maps import LinearMap
@@ -85,7 +86,7 @@ class MeanIndependent:
 
     def program(
         self, programs: Sequence[Callable[..., Any]], xs: Sequence[Known], parameters: Sequence[Array] = (),
-        normalises: bool = False, shared_apart: bool = False,
+        normalises: bool = False, shared_apart: bool = False, rewrite: bool = True,
     ) -> Split:  # fmt: skip
         """An elementwise op, the largest over its evaluation forms (:meth:`boundnet.rounder.Rounder.program`).
 
@@ -93,6 +94,7 @@ class MeanIndependent:
         """
         arrays = [np.asarray(array) for x in xs for array in (x.centre, x.radius)] + [np.asarray(p) for p in parameters]
         shape = np.broadcast_shapes(*(array.shape for array in arrays))
+        forms = allowed(self.arithmetic, programs, len(xs), len(parameters), rewrite)
 
         def evaluate(*parts: Array) -> tuple[Array, Array]:
             known, weights = parts[: 2 * len(xs)], parts[2 * len(xs) :]
@@ -100,7 +102,7 @@ class MeanIndependent:
             thin = [own.variable(Box.exactly(centre)) for centre in known[::2]]
             error = programs[0](own, *thin, *map(own.parameter, weights)).error
             biased, deviation = np.zeros(()), np.zeros(())
-            for program in programs:
+            for program in forms:
                 machine = SplitMachine(self.arithmetic, normalises, shared_apart)
                 wide = [machine.variable(Box.around(*pair)) for pair in zip(known[::2], known[1::2], strict=True)]
                 found = machine.result(program(machine, *wide, *map(machine.parameter, weights)))

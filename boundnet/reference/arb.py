@@ -101,6 +101,7 @@ _CALLS = {
     "erf": arb.erf,
     "sqrt": arb.sqrt,
     "rsqrt": arb.rsqrt,
+    "reciprocal": lambda x: 1 / x,
     "sigmoid": _sigmoid,
     "softplus": _softplus,
 }
