@@ -271,5 +271,6 @@ class Arithmetic:
         }
 
 
-OWN = Arithmetic("boundnet-float64", BINARY64, BINARY64, ANY, "either", "nearest", "gradual", GLIBC_FLOAT64, "any")
+OWN = Arithmetic("boundnet-float64", BINARY64, BINARY64, ANY, "either", "nearest", "gradual", GLIBC_FLOAT64, "any",
+                 forms="document")  # fmt: skip
 """The analyzer's own evaluation of the centre: NumPy and BLAS in binary64."""

@@ -36,6 +36,7 @@ from boundnet.commands.options import (
     Storage,
     SumOrder,
     Timeout,
+    Written,
     files_of,
     option,
     value_of,
@@ -104,7 +105,7 @@ def analyze(
     rounding: Annotated[Rounding | None, option("--rounding", "Of every operation.")] = None,
     subnormals: Annotated[Subnormals | None, option("--subnormals", "Kept or flushed to zero.")] = None,
     bias: Annotated[Bias | None, option("--bias", "Where a bias enters its sum.")] = None,
-    normalisation: Normalised = None,
+    normalisation: Normalised = None, forms: Written = None,
     domain: Annotated[Domain, option("--domain", "Abstract domain [auto].")] = Domain.auto,
     coins: Annotated[int | None, option(
         "--coins", "Seed of the sketches' proving coins, to repeat a run [from the system].", "N")] = None,
@@ -140,7 +141,7 @@ def analyze(
 
         options = {"name": arithmetic, "storage": storage, "accumulate": accumulate, "order": order, "fma": value_of(fma),
                    "rounding": value_of(rounding), "subnormals": value_of(subnormals), "bias": value_of(bias),
-                   "normalisation": value_of(normalisation)}  # fmt: skip
+                   "normalisation": value_of(normalisation), "forms": value_of(forms)}  # fmt: skip
         files = files_of(json=json, csv=csv, html=html, markdown=markdown)
         code = run(Request(
             model, inputs or (), input_shape or (), resize, scale, offset, samples, input_range, seed, options, domain.value,

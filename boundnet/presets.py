@@ -22,8 +22,9 @@ PRESETS: dict[str, tuple[Arithmetic, str]] = {
         (Arithmetic("pure-binary16", BINARY16, BINARY16), "float16 tensors and sums"),
         (Arithmetic("pure-bfloat16", BFLOAT16, BFLOAT16), "bfloat16 tensors and sums"),
         (
-            Arithmetic("c-binary32", order=parse_order("sequential"), fma="no", subnormals="gradual", bias="last",
-                       forms="document"),
+            Arithmetic(
+                "c-binary32", order=parse_order("sequential"), fma="no", subnormals="gradual", bias="last", forms="document"
+            ),
             "plain C loops in float: document order and forms, bias added last, no FMA",
         ),
     )

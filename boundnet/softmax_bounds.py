@@ -116,7 +116,6 @@ def shares(
     operands = 2.0 * rules.flush() if rules.flushes_operands else 0.0
     shift_error = up(rules.one_operation(distance, shift_operands(centre, radius)) + operands, 1)
     unit, keep = rules.operation_relative, rules.relative(rules.storage) if rules.widens else 0.0
-    one_op = up_float(unit + keep + unit * keep, 3)
     tiny = rules.absolute(rules.accumulate) + rules.flush() + (rules.absolute(rules.storage) if rules.widens else 0.0)
     ulp = rules.ulp("exp")
     theta = 2.0 * ulp * rules.accumulate.unit_roundoff
@@ -145,8 +144,11 @@ def shares(
         p_high = np.minimum(exact.hi * (1.0 + relative), limit)
         p_high = np.where(np.isnan(p_high), limit, p_high)
         division = rules.one_operation(up(p_high, 1))
-        # e * (1/s): 1/s <= 1 / (largest e) is rounded too; its error is a half ulp of a number below 1.
-        reciprocal = up(p_high * one_op + tiny, 3)
+        # e * (1/s): 1/s <= 1 / (largest e) is rounded too, or off by some ulp of a library's reciprocal, and stored.
+        inverse = (
+            unit if rules.forms == "document" else max(unit, 2.0 * rules.ulp("reciprocal") * rules.accumulate.unit_roundoff)
+        )
+        reciprocal = up(p_high * up_float(inverse + keep + inverse * keep, 3) + tiny, 3)
         last = up(division + reciprocal + 4.0 * exp_tiny + operands, 6)
         # s is at least the computed e_k up to sigma, so p_k <= 1 / (1 - sigma) whatever happens to the others.
         most = np.where(sigma < 0.5, 1.0 + up(2.0 * (sigma + sum_absolute), 3), np.inf)

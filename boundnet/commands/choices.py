@@ -55,6 +55,13 @@ class Normalisation(StrEnum):
     wide = "wide"
 
 
+class Forms(StrEnum):
+    """Values of --forms."""
+
+    any = "any"
+    document = "document"
+
+
 class Domain(StrEnum):
     """Values of --domain."""
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from boundnet.commands.choices import Fma, Normalisation, Rounding
+from boundnet.commands.choices import Fma, Forms, Normalisation, Rounding
 
 
 def files_of(**given: Path | None) -> dict[str, Path]:
@@ -46,6 +46,9 @@ Direction = Annotated[Rounding | None, option("--rounding", "Of every operation.
 Normalised = Annotated[Normalisation | None, option(
     "--normalisation", "Normalisation layers under a wider accumulator: every operation stores its result, only the last "
     "one does, or the layer's weights are held wide, too [kept].")]  # fmt: skip
+Written = Annotated[Forms | None, option(
+    "--forms", "How elementwise formulas are evaluated: in any way that libraries and compilers use, or as documented [any]."
+)]  # fmt: skip
 Samples = Annotated[int, option("--samples", "Runs of every input [10].", "N")]
 Seed = Annotated[int, option("--seed", "Seed of the noise [0].", "N")]
 Compiler = Annotated[Path | None, option("--verificarlo", "The program verificarlo-c, if it is not on PATH.", "PATH")]

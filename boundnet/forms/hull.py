@@ -26,7 +26,8 @@ class Forms:
     Attributes:
         members: for each class its operations, the last class being the result.
         complete: whether the rules were applied until nothing new came.
-        faithful: whether the expressions themselves are among the forms; their products with 1 are left out.
+        faithful: whether the expressions themselves are among the forms; products with 1 are left out, and what contains
+            itself.
         inputs: number of inputs; parameters follow.
     """
 
@@ -69,7 +70,7 @@ def rewritten(expressions: tuple[Expression, ...], inputs: int, rules: tuple[Rul
     root = classes.enter(expressions[0])
     for other in expressions[1:]:
         classes.equate(root, classes.enter(other))
-    complete, changed = _saturate(classes, rules)
+    complete, changed = saturate(classes, rules)
     if not changed:
         return None
     order, acyclic = _ordered(classes, root)
@@ -82,11 +83,12 @@ def rewritten(expressions: tuple[Expression, ...], inputs: int, rules: tuple[Rul
         )
         for c in order
     )
-    return Forms(members, complete and acyclic, not any(map(_scales_by_one, expressions)), inputs)
+    complete = complete and acyclic
+    return Forms(members, complete, complete and not any(map(_scales_by_one, expressions)), inputs)
 
 
-def _saturate(classes: Classes, rules: Sequence[Rule]) -> tuple[bool, bool]:
-    """Apply rules until nothing changes: (whether that was reached, whether anything changed)."""
+def saturate(classes: Classes, rules: Sequence[Rule]) -> tuple[bool, bool]:
+    """Apply ``rules`` until nothing changes: (whether that was reached, whether anything changed)."""
     changed, going = False, True
     while going:
         going = False

@@ -46,14 +46,6 @@ def _reciprocal_of_literal(g: Classes, node: Node) -> Iterator[int]:
         yield g.node("mul", node.operands[0], g.node("div", _one(g), node.operands[1]))
 
 
-def _product_with_reciprocal(g: Classes, node: Node) -> Iterator[int]:
-    if node.kind == "mul":
-        for a, b in _orders(g, node):
-            for top, bottom in list(g.pairs(b, "div")):
-                if g.is_one(top) and _any_literal(g, a, bottom) and not g.is_one(a):
-                    yield g.node("div", a, bottom)
-
-
 def _regrouped_product(g: Classes, node: Node) -> Iterator[int]:
     if node.kind == "mul":
         for outer, inner in _orders(g, node):
@@ -213,10 +205,9 @@ def _power(g: Classes, node: Node) -> Iterator[int]:
 
 RULES = (
     Rule("x / c -> x * (1 / c)", f"{GRAPPLER} ConstantFolding (MulOrDivByConst), {XLA}", _reciprocal_of_literal),
-    Rule("x * (1 / y) -> x / y", XLA, _product_with_reciprocal),
     Rule("(x * c) * d -> x * (c * d)", f"{GRAPPLER} ConstantPushDown, {XLA}", _regrouped_product),
     Rule("(x / c) / d -> x / (c d), x / (y / c) -> x c / y", f"{XLA}, {GRAPPLER} ConstantPushDown", _quotient_of_quotient),
-    Rule("(x * c) / d -> x * (c / d)", f"{GRAPPLER} ConstantPushDown", _factor_in_quotient),
+    Rule("(x * c) / d <-> x * (c / d)", f"{GRAPPLER} ConstantPushDown", _factor_in_quotient),
     Rule("(x + c) + d -> x + (c + d)", f"{GRAPPLER} ConstantPushDown, {XLA}", _merged_addends),
     Rule("(x + c) * d -> x * d + c * d", XLA, _distributed),
     Rule("a c + b c -> (a + b) c", f"{GRAPPLER} HoistCommonFactorOutOfAggregation, {XLA}", _common_factor),

@@ -156,12 +156,13 @@ def mish() -> Function:
         return m.mul(x, m.function("tanh", m.function("softplus", x)))
 
     def by_squares(m: Machine, x: Any) -> Any:
-        # oneDNN: tanh(log q) = (q**2 - 1) / (q**2 + 1), q = 1 + exp(x).  From x = 4 on the error of q does not matter any more
-        # and four roundings are left, fewer than in the form above.
+        # oneDNN: tanh(log q) = (q**2 - 1) / (q**2 + 1), q = 1 + exp(x).  From x = 4 on the error of q does not
+        # matter, and four roundings are left, fewer than in the form above.
         one = m.constant(1.0)
         q = m.add(one, m.function("exp", m.minimum(x, m.constant(4.0))))
         square = m.mul(q, q)
-        return m.where(x, 4.0, program(m, x), m.mul(x, m.div(m.sub(square, one), m.add(square, one))), 1.0)
+        far = m.mul(x, m.function("tanh", m.function("softplus", m.maximum(x, m.constant(4.0)))))
+        return m.where(x, 4.0, far, m.mul(x, m.div(m.sub(square, one), m.add(square, one))), 1.0)
 
     return named("mish", {}, (program, by_squares), slope_range=(-0.1132, 1.0885), curvature=0.65)
 

@@ -194,7 +194,7 @@ class RunningMachine:
         return _zeroed(result, _zeros(a))
 
     def either(self, choices: Sequence[Callable[[], Tracked]]) -> Tracked:
-        """One of several ways to compute the same number (docs/theory.md, "Equal forms"): the largest error of any."""
+        """One of several ways to compute the same number: the largest error of any (docs/explanation/theory.md)."""
         found = [choice() for choice in choices]
         exact = Box(np.maximum.reduce([t.exact.lo for t in found]), np.minimum.reduce([t.exact.hi for t in found]))
         error = np.maximum.reduce([t.error for t in found])

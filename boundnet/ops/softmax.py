@@ -65,12 +65,19 @@ class Softmax(_Normalized):
         return np.stack([machine.div(part, total) for part in raised], axis=self.axis + 1)
 
     def _by_reciprocal(self, machine: Any, *xs: Any) -> Any:
-        _, raised, total = self._exponentials(machine, xs[0])
-        inverse = machine.div(machine.constant(1.0), total)
+        return self._scaled(machine, xs[0], lambda total: machine.div(machine.constant(1.0), total))
+
+    def _by_fast_reciprocal(self, machine: Any, *xs: Any) -> Any:
+        """As Eigen computes it, by an approximation and one step of Newton's method."""
+        return self._scaled(machine, xs[0], lambda total: machine.function("reciprocal", total))
+
+    def _scaled(self, machine: Any, x: Any, invert: Callable[[Any], Any]) -> Any:
+        _, raised, total = self._exponentials(machine, x)
+        inverse = invert(total)
         return np.stack([machine.mul(part, inverse) for part in raised], axis=self.axis + 1)
 
     def forms(self) -> tuple[Callable[..., Any], ...]:
-        return self.evaluate, self._by_reciprocal
+        return self.evaluate, self._by_reciprocal, self._by_fast_reciprocal
 
     def local(self, rounder: Rounder, *xs: Tensor) -> Local:
         (x,) = xs

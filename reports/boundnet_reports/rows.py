@@ -108,6 +108,8 @@ def rules_text(rules: Mapping[str, object]) -> str:
     fields = ["storage", "accumulate", "order", "fma", "rounding", "subnormals", "bias"]
     if rules["accumulate"] != rules["storage"] and "normalisation" in rules:
         fields.append("normalisation")
+    if rules.get("forms", "any") != "any":
+        fields.append("forms")
     return ", ".join(f"{field} {rules[field]}" for field in fields)
 
 
