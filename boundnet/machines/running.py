@@ -17,6 +17,7 @@ from boundnet.arithmetic import Arithmetic
 from boundnet.box import Box
 from boundnet.formats import Format
 from boundnet.machines.boxes import choose
+from boundnet.machines.lipschitz import DEFINED_FROM, lipschitz
 from boundnet.rounding import Array, Mask, up
 
 
@@ -156,9 +157,9 @@ class RunningMachine:
         wide = Box.around(a.exact.lo, a.error).hull(Box.around(a.exact.hi, a.error))
         image = wide.function(name)
         reached = image.magnitude
-        if name in _DEFINED_FROM:
-            reached = np.where(wide.lo < _DEFINED_FROM[name], np.inf, reached)
-        carried = np.where(a.error == 0.0, 0.0, up(_defined(_lipschitz(name, wide) * a.error), 1))
+        if name in DEFINED_FROM:
+            reached = np.where(wide.lo < DEFINED_FROM[name], np.inf, reached)
+        carried = np.where(a.error == 0.0, 0.0, up(_defined(lipschitz(name, wide) * a.error), 1))
         # Whatever the operand is off by, a bounded function moves no further than its own range.
         width = up(image.hi - image.lo, 1)
         carried = np.where((a.error > 0.0) & (width < carried), width, carried)
@@ -247,10 +248,6 @@ class RunningMachine:
         return Tracked(exact, stored, overflow | self.arithmetic.overflows(reached, reached))
 
 
-_DEFINED_FROM = {"sqrt": 0.0, "rsqrt": 0.0, "log": 0.0, "log1p": -1.0}
-"""Where functions begin to be real: an argument that may lie below may give NaN."""
-
-
 def _defined(error: Array) -> Array:
     """inf - inf and 0 * inf mean that nothing is known."""
     return np.where(np.isnan(error), np.inf, error)
@@ -289,31 +286,3 @@ def is_zero(a: Tracked) -> bool:
 def is_one(a: Tracked) -> bool:
     """Whether ``a`` is the scalar 1, held exactly."""
     return a.exact.lo.ndim == 0 and a.exact.lo == 1.0 and a.exact.hi == 1.0 and not np.any(a.error)
-
-
-def _lipschitz(name: str, x: Box) -> Array:
-    """Upper bound of |f'| over ``x``."""
-    with np.errstate(all="ignore"):
-        if name in ("exp", "expm1"):
-            return x.function("exp").hi
-        if name == "log":
-            return np.where(x.lo > 0, up(1.0 / x.lo, 1), np.inf)
-        if name == "log1p":
-            return np.where(x.lo > -1, up(1.0 / np.nextafter(1.0 + x.lo, -np.inf), 1), np.inf)
-        if name == "tanh":
-            t = x.absolute().function("tanh").lo
-            return np.minimum(1.0, np.nextafter(1.0 - np.nextafter(t * t, -np.inf), np.inf))
-        if name == "sigmoid":
-            return np.full(np.shape(x.lo), 0.25)
-        if name == "softplus":
-            return x.function("sigmoid").hi
-        if name == "erf":
-            return np.full(np.shape(x.lo), 1.1283791670955130)
-        if name == "reciprocal":
-            least = np.where((x.lo <= 0) & (x.hi >= 0), 0.0, np.minimum(np.abs(x.lo), np.abs(x.hi)))
-            return np.where(least > 0, up(1.0 / (least * least), 2), np.inf)
-        if name == "sqrt":
-            return np.where(x.lo > 0, up(0.5 / np.sqrt(x.lo), 3), np.inf)
-        if name == "rsqrt":
-            return np.where(x.lo > 0, up(0.5 / (x.lo * np.sqrt(x.lo)), 4), np.inf)
-    raise KeyError(name)
