@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -30,7 +31,7 @@ class KerasFrontend:
     name = "keras"
 
     def accepts(self, source: object) -> bool:
-        """By suffix or first bytes of a file, or by the class of a live model.  Never imports TensorFlow."""
+        """By suffix or content of a file, or by the class of a live model.  Never imports TensorFlow."""
         if not isinstance(source, (str, os.PathLike)):
             return is_live_model(source)
         path = Path(os.fspath(source))
@@ -38,7 +39,7 @@ class KerasFrontend:
             return True
         if path.is_dir():
             return any((path / name).exists() for name in _SAVED_MODEL)
-        return path.is_file() and _first_bytes(path).startswith((_HDF5, _ZIP))
+        return path.is_file() and (_first_bytes(path).startswith(_HDF5) or _is_archive(path))
 
     def vet(self, source: object) -> None:
         """Read an HDF5 file in a process of its own.  Raises ModelFileError if that crashes or does not end."""
@@ -84,6 +85,17 @@ def _reader(source: Any) -> AbstractContextManager[Source]:
     if path.suffix.lower() == ".keras":
         raise ModelFileError(f"{path}: not a .keras archive (no zip file); copy or save it again")
     return read_h5(path)  # HDF5 may begin with a user block; anything else is named as not being HDF5
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether a file of another name is a .keras archive; other formats are zip files, too."""
+    if not _first_bytes(path).startswith(_ZIP):
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "config.json" in archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False
 
 
 def _first_bytes(path: Path) -> bytes:

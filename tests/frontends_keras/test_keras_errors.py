@@ -289,5 +289,7 @@ def test_accepts(tmp_path: Path) -> None:
     assert not frontend.accepts(tmp_path / "model.onnx")
     assert not frontend.accepts(tmp_path)
     assert not frontend.accepts(5)
+    np.savez(tmp_path / "arrays.npz", x=np.zeros(3))
+    assert not frontend.accepts(tmp_path / "arrays.npz")
     assert isinstance(frontend.load(odd), object)
     assert issubclass(ModelFileError, BoundNetError)
