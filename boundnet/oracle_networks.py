@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -23,13 +23,16 @@ from boundnet.runs import SHRINK
 from boundnet.sketches.prove import prove
 from boundnet.sketches.settings import Settings
 
+Maker = Callable[[dict[str, int]], Domain]
+"""Makes a fresh domain for one forward pass, from the number of readers of each node."""
+
 FEW = Settings(screening=8, checking=64, chunk=16, log_p=float(np.log(1e-14)))
 """So few screening probes that rows, repairs and further tries have work to do."""
 
 
 def check_graph(
     graph: LayerGraph, inputs: Sequence[Array], arithmetic: Arithmetic, *, trials: int = 12, seed: int = 0,
-    domains: Sequence[str] = ("interval", "affine"),
+    domains: Sequence[str | Maker] = ("interval", "affine"),
 ) -> dict[str, Array]:  # fmt: skip
     """Try to refute the bounds of a whole network at one sample (batch axes of length 1).
 
@@ -38,6 +41,8 @@ def check_graph(
 
     Args:
         domains: ``interval``, ``affine`` and ``sketch`` in any number; a sketch that nothing confirms counts as intervals.
+            A domain of your own as a function: called with the number of readers of each node before each forward pass,
+            it returns a fresh :class:`boundnet.domains.Domain`.
 
     Returns:
         node -> bound of |computed - exact| by the last of ``domains``.
@@ -47,7 +52,7 @@ def check_graph(
     """
     rng = np.random.default_rng(seed)
     machine = ArbMachine(BITS)
-    traces = {name: _traces(graph, inputs, arithmetic, name, seed) for name in domains}
+    traces = {_title(domain): _traces(graph, inputs, arithmetic, domain, seed) for domain in domains}
     exact = evaluate(graph, inputs, machine)
     with np.errstate(all="ignore"):
         for name, (_, own) in traces.items():
@@ -69,7 +74,7 @@ def check_graph(
                     bound = trace.tensors[node].radius + own.tensors[node].radius
                     violated = exceeds(computed[node] - exact[node], bound * (1.0 + 2.0**-52))
                     _fail(violated, node, graph, computed[node], exact[node], bound, note)
-    trace, own = traces[domains[-1]]
+    trace, own = traces[_title(domains[-1])]
     return {node: trace.tensors[node].radius + own.tensors[node].radius for node in graph.topological()}
 
 
@@ -85,8 +90,12 @@ def run(graph: LayerGraph, inputs: Sequence[Array], emulator: EmulatedMachine) -
     return values
 
 
+def _title(domain: str | Maker) -> str:
+    return domain if isinstance(domain, str) else getattr(domain, "__qualname__", repr(domain))
+
+
 def _traces(
-    graph: LayerGraph, inputs: Sequence[Array], arithmetic: Arithmetic, domain: str, seed: int
+    graph: LayerGraph, inputs: Sequence[Array], arithmetic: Arithmetic, domain: str | Maker, seed: int
 ) -> tuple[Trace, Trace]:
     """Of the machine and of the exact network."""
     if domain == "sketch":
@@ -94,6 +103,8 @@ def _traces(
 
     def trace(rules: Arithmetic | None) -> Trace:
         consumers = {name: graph.consumers(name) for name in graph.topological()}
+        if callable(domain):
+            return forward(graph, inputs, Rounder(rules), domain(consumers))
         made: Domain = IntervalDomain() if domain == "interval" else AffineDomain(consumers)
         return forward(graph, inputs, Rounder(rules), made)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import runpy
 import sys
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,10 @@ from tiny_models import dense, write_model
 from typer.testing import CliRunner
 
 import boundnet
+from boundnet import functions
 from boundnet.cli import app
+from boundnet.functions import smooth
+from boundnet.testing import BoundViolation
 
 ROOT = Path(__file__).resolve().parents[2]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -102,3 +108,48 @@ def test_a_backend(folder: Path) -> None:
     result = CliRunner().invoke(app, command.split()[1:])
     assert result.exit_code == 3
     assert "hidden" in result.output
+
+
+def test_a_domain(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The page's domain, attacked as the page says; without a term of its bound the oracle refutes it."""
+    monkeypatch.chdir(ROOT)
+    guide = Guide("adding-a-domain.md", tmp_path)
+    names: dict[str, object] = {}
+    for script in guide.scripts:
+        exec(compile(script, "adding-a-domain.md", "exec"), names)
+    assert re.fullmatch(r"outputs within 0\.\d+\n", capsys.readouterr().out)
+    broken = guide.scripts[0].replace(
+        "local, centre) for domain", "replace(local, rounding=0.0 * local.rounding), centre) for domain"
+    )
+    assert broken != guide.scripts[0]
+    names["replace"] = replace
+    exec(compile(broken, "adding-a-domain.md", "exec"), names)
+    with pytest.raises(BoundViolation):
+        exec(compile(guide.scripts[1], "adding-a-domain.md", "exec"), names)
+
+
+def test_a_function(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The page's function in its module and the table; its facts are proved as those of all others."""
+    guide = Guide("adding-a-function.md", tmp_path)
+    first, *others = guide.scripts
+    made = dict(vars(smooth))
+    exec(compile(first, "adding-a-function.md", "exec"), made)
+    monkeypatch.setitem(functions._TABLE, "bent_identity", made["bent_identity"])
+    names = {"make": functions.make}
+    for script in others:
+        exec(compile(script, "adding-a-function.md", "exec"), names)
+    function = functions.make("bent_identity")
+    prove = runpy.run_path(str(ROOT / "tests" / "functions" / "test_claims.py"))["prove"]
+    for low, high in pairwise(np.linspace(-60.0, 60.0, 25)):
+        prove(function, float(low), float(high), 44)
+    with pytest.raises(AssertionError, match="bent_identity"):
+        prove(replace(function, curvature=0.49), -1.0, 1.0, 44)
+
+
+def test_a_layer() -> None:
+    """The rule that the page shows is the one in use."""
+    page = (ROOT / "docs" / "how-to" / "adding-a-layer.md").read_text(encoding="utf-8")
+    code = next(code for language, code in _BLOCK.findall(page) if language == "python")
+    source = (ROOT / "frontends" / "boundnet_keras" / "layers" / "activation.py").read_text(encoding="utf-8")
+    for part in code.rstrip().split("\n\n\n"):
+        assert part in source
