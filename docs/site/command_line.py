@@ -28,7 +28,7 @@ def _section(name: str, command: Any) -> str:
     context = typer.Context(command, info_name=name)
     rows = [_row(parameter, context) for parameter in command.params if not getattr(parameter, "hidden", False)]
     arguments = " ".join(p.metavar or p.name.upper() for p in command.params if p.param_type_name == "argument")
-    table = ["| | |", "| --- | --- |", *rows] if rows else []
+    table = ["| Option | Meaning |", "| --- | --- |", *rows] if rows else []
     usage = f"boundnet {name} {arguments}{' [OPTIONS]' if len(rows) > len(arguments.split()) else ''}".rstrip()
     return "\n".join([f"## {name}", "", "```text", usage, "```", "", command.help, "", *table, ""])
 
