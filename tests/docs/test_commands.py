@@ -57,7 +57,10 @@ def _same(line: str, other: str) -> bool:
 
 
 def _words(line: str) -> str:
-    return re.sub(r" +", " ", _NUMBER.sub("#", line))
+    """A line without its figures, but with the number of its row."""
+    row = re.match(r" *\d+(?= )", line)
+    at = row.end() if row else 0
+    return re.sub(r" +", " ", line[:at] + _NUMBER.sub("#", line[at:]))
 
 
 def _sentences(printed: str, like: str) -> str:
@@ -102,4 +105,9 @@ def test_a_wrong_figure_is_found() -> None:
     lost, changed = missing("bound 0.26 of binary32.\n", printed)
     assert lost == ["bound 0.26 of binary32."]
     assert changed == {"bound 0.26 of binary32.": "bound 0.25 of binary32."}
+    assert missing("  1   2.5\n  2   3.5\n", "  1   2.25\n  2   3.25\n")[1] == {
+        "  1   2.5": "  1   2.25",
+        "  2   3.5": "  2   3.25",
+    }
+    assert missing("  2   3.5\n", "  1   2.25\n  2   3.25\n")[1] == {"  2   3.5": "  2   3.25"}
     assert missing(" sample 1   2.5e-3\nbound 0.25 of binary32.\n", printed)[0] == ["bound 0.25 of binary32."]
