@@ -21,7 +21,7 @@ import boundnet
 from benchmarks.cases import find_cases
 from benchmarks.keras_runs import RUNS
 from benchmarks.networks import FAMILIES
-from boundnet.heads import find_head
+from boundnet.analysis.heads import find_head
 
 LIMITS = {"float32": 1e-3, "float64": 1e-11}
 """Largest relative distance; random networks amplify float32 errors a hundredfold."""

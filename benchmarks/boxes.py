@@ -34,7 +34,7 @@ from boundnet.arithmetic import Arithmetic
 from boundnet.graph import LayerGraph
 from boundnet.mca.engine.run import execute
 from boundnet.mca.engine.settle import settled
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 TITLE = "Figures"
 CHUNK = 50_000

@@ -22,7 +22,7 @@ import numpy as np
 import boundnet
 from boundnet.crosscheck.run import crosscheck
 from boundnet.errors import BoundNetError
-from boundnet.inputs import random_inputs
+from boundnet.inputs.arrays import random_inputs
 from boundnet.mca.backend import Sampling
 
 RR = tuple(Sampling(5, "rr", t) for t in (24, 16, 11))

@@ -12,12 +12,12 @@ from collections.abc import Callable
 import numba
 import numpy as np
 
-from boundnet.formats import BFLOAT16, BINARY32, Format
+from boundnet.arithmetic.formats import BFLOAT16, BINARY32, Format
 from boundnet.mca.backend import Sampling
 from boundnet.mca.engine import kernels
 from boundnet.mca.engine.scalars import spec
 from boundnet.mca.sample import sample
-from boundnet.philox import key_of
+from boundnet.numerics.philox import key_of
 
 LEAVES, OUTPUTS, LANES = 256, 64, 1024
 

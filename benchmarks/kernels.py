@@ -16,7 +16,7 @@ import numpy as np
 
 from boundnet import ops
 from boundnet.maps import LinearMap, WeightedSelect, WindowSum
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 RNG = np.random.default_rng(0)
 

@@ -32,11 +32,11 @@ from benchmarks.document import replace_section
 from benchmarks.networks import FAMILIES
 from benchmarks.store import read_rows, write_text
 from boundnet.domains import IntervalDomain
-from boundnet.forward import forward
+from boundnet.domains.forward import forward
 from boundnet.graph import LayerGraph
+from boundnet.numerics.outward import Array, up
 from boundnet.ops import Input
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array, up
+from boundnet.roundoff.rounder import Rounder
 
 RULES = boundnet.build("binary32")
 

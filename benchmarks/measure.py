@@ -24,7 +24,7 @@ import numpy as np
 import boundnet
 from benchmarks.cases import find_cases
 from benchmarks.macs import macs
-from boundnet.verdict import certain_digits, vague_from
+from boundnet.analysis.verdict import certain_digits, vague_from
 
 LIKELY: Mapping[str, Any] = {"guarantee": "probabilistic"}
 ARITHMETICS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {

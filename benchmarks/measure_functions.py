@@ -4,10 +4,11 @@
 
 Three ways to the same function: ``eager`` on large arrays (vector code), ``tail`` on arrays of 1 to 7 values (the scalar
 code that finishes what does not fill a vector register), ``xla`` inside ``tf.function(jit_compile=True)``.  The exact value
-is binary64's, 2**29 times finer.  Two measures: k = |error| / (2 u |y|), the one that :mod:`boundnet.accuracy` states, and
-classical ulp, |error| / ulp(y).  Both over results of normal size from operands of normal size.  Subnormal operands are
-counted where the answer is off by more than reading them as zero explains for a slope of at most 1.2 (log, sqrt and rsqrt
-are steeper near 0), subnormal results by their largest error in eta = 2**-149 and by how many were flushed to zero.
+is binary64's, 2**29 times finer.  Two measures: k = |error| / (2 u |y|), the one that :mod:`boundnet.numerics.accuracy`
+states, and classical ulp, |error| / ulp(y).  Both over results of normal size from operands of normal size.  Subnormal
+operands are counted where the answer is off by more than reading them as zero explains for a slope of at most 1.2 (log,
+sqrt and rsqrt are steeper near 0), subnormal results by their largest error in eta = 2**-149 and by how many were flushed
+to zero.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from boundnet.accuracy import FUNCTIONS, X86_FLOAT32
+from boundnet.numerics.accuracy import FUNCTIONS, X86_FLOAT32
 
 Array = npt.NDArray[Any]
 CHUNK = 1 << 20

@@ -33,7 +33,7 @@ from benchmarks.document import replace_section
 from benchmarks.keras_runs import RUNS
 from benchmarks.measure import ARITHMETICS
 from benchmarks.store import read_rows, write_text
-from boundnet.figures import bound_text
+from boundnet.results.text import bound_text
 
 KERAS_CONFORMS = "binary32, any order"
 """The arithmetic that covers Keras in float32 on a CPU."""

@@ -33,7 +33,7 @@ import boundnet
 from benchmarks.crosscheck_models import opened
 from benchmarks.old_files_keras import Installed, framework_runs, installed
 from boundnet.errors import BoundNetError, UnsupportedLayerError
-from boundnet.inputs import random_inputs
+from boundnet.inputs.arrays import random_inputs
 
 SUFFIXES = (".h5", ".hdf5", ".keras")
 COLUMNS = ("model", "outcome", "reason", "framework", "runs", "values", "outside", "unbounded", "closest", "seconds")

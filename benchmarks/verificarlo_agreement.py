@@ -22,14 +22,14 @@ from typing import Any
 import numpy as np
 
 import boundnet
+from boundnet.analysis.heads import find_head
 from boundnet.arithmetic import Arithmetic
+from boundnet.arithmetic.presets import build
+from boundnet.domains.forward import forward
 from boundnet.domains.interval import IntervalDomain
-from boundnet.forward import forward
 from boundnet.graph import LayerGraph
-from boundnet.heads import find_head
 from boundnet.mca.backend import Job, Sampling, backend
-from boundnet.presets import build
-from boundnet.rounder import Rounder
+from boundnet.roundoff.rounder import Rounder
 
 COLUMNS = ("execution", "operations", "values", "violations", "closest", "same bits", "tests", "smallest p", "seconds")
 

@@ -21,25 +21,25 @@ from boundnet.errors import (
 )
 
 if TYPE_CHECKING:
-    from boundnet.analysis import analyze
+    from boundnet.analysis.analyze import analyze
+    from boundnet.analysis.execution.pool import processes
     from boundnet.arithmetic import Arithmetic
-    from boundnet.formats import Format
+    from boundnet.arithmetic.formats import Format
+    from boundnet.arithmetic.presets import build, preset
     from boundnet.frontends import load
     from boundnet.graph import LayerGraph
-    from boundnet.presets import build, preset
     from boundnet.results import Analysis
-    from boundnet.work.pool import processes
 
 _WHERE = {
-    "analyze": "boundnet.analysis",
+    "analyze": "boundnet.analysis.analyze",
     "Analysis": "boundnet.results",
     "Arithmetic": "boundnet.arithmetic",
-    "Format": "boundnet.formats",
+    "Format": "boundnet.arithmetic.formats",
     "LayerGraph": "boundnet.graph",
-    "build": "boundnet.presets",
+    "build": "boundnet.arithmetic.presets",
     "load": "boundnet.frontends",
-    "preset": "boundnet.presets",
-    "processes": "boundnet.work.pool",
+    "preset": "boundnet.arithmetic.presets",
+    "processes": "boundnet.analysis.execution.pool",
 }
 
 

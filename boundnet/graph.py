@@ -8,9 +8,9 @@ import networkx as nx
 import numpy as np
 
 from boundnet.errors import GraphError
+from boundnet.numerics.outward import Array
 from boundnet.ops.base import Op, Shape
 from boundnet.ops.structural import Input
-from boundnet.rounding import Array
 
 
 class LayerGraph:

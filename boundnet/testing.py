@@ -16,15 +16,15 @@ from boundnet.arithmetic import Arithmetic
 from boundnet.domains import IntervalDomain
 from boundnet.domains.base import noise_of
 from boundnet.machines.emulated import ADVERSARIES
+from boundnet.numerics.outward import Array, Mask, raise_tiny
 from boundnet.ops.base import Local, Op, Tensor
-from boundnet.oracle_boxes import check_boxes
-from boundnet.oracle_networks import check_graph
-from boundnet.oracle_runs import BITS, SKIPS, BoundViolation, describe, emulate, forms_of
+from boundnet.oracles.boxes import check_boxes
+from boundnet.oracles.networks import check_graph
+from boundnet.oracles.runs import BITS, SKIPS, BoundViolation, describe, emulate, forms_of
 from boundnet.reference.apply import apply_map, broken, exceeds
 from boundnet.reference.arb import ArbMachine
 from boundnet.reference.objects import Objects
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array, Mask, raise_tiny
+from boundnet.roundoff.rounder import Rounder
 
 
 def check_bound(

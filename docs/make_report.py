@@ -17,7 +17,7 @@ from PIL import Image
 from selenium import webdriver
 
 import boundnet
-from boundnet.load_inputs import load_inputs
+from boundnet.inputs.files import load_inputs
 from boundnet_reports import html_page
 
 ROOT = Path(__file__).parents[1]

@@ -6,18 +6,18 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 
-from boundnet.analysis import find_heads
+from boundnet.analysis.analyze import find_heads
+from boundnet.analysis.execution.executor import Submits
+from boundnet.analysis.execution.schedule import run_all
+from boundnet.analysis.samples import Progress
+from boundnet.analysis.units import Bounder, Job
 from boundnet.crosscheck.gather import Gathered
 from boundnet.crosscheck.results import Check, Violation
 from boundnet.crosscheck.tally import Tally
-from boundnet.inputs import take
+from boundnet.inputs.arrays import take
 from boundnet.mca.backend import Execution
 from boundnet.mca.engine.run import chunk_of
-from boundnet.rounding import Array
-from boundnet.samples import Progress
-from boundnet.units import Bounder, Job
-from boundnet.work.executor import Submits
-from boundnet.work.schedule import run_all
+from boundnet.numerics.outward import Array
 
 
 def compare(

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from boundnet.assumptions import coins_line
+from boundnet.analysis.assumptions import coins_line
+from boundnet.analysis.coins_claim import Claim
+from boundnet.analysis.node_bounds import Nodes
+from boundnet.analysis.units import Part
 from boundnet.crosscheck.tally import Describe, Tally
-from boundnet.nodes import Nodes
+from boundnet.numerics.outward import Array
 from boundnet.results import Sample
-from boundnet.rounding import Array
-from boundnet.sketches.claim import Claim
-from boundnet.units import Part
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from boundnet.mca.results import read_result
-from boundnet.plain import plain
 from boundnet.results import InputInfo, ModelInfo
+from boundnet.results.to_json import plain
 
 CROSSCHECK_VERSION = "1.0"
-SCHEMA = Path(__file__).parents[1] / "schema" / "crosscheck-1.0.json"
+SCHEMA = Path(__file__).parents[1] / "results" / "schema" / "crosscheck-1.0.json"
 """JSON Schema (2020-12) of these results."""
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from boundnet.analysis import choose_inputs, versions
+from boundnet.analysis.analyze import choose_inputs, versions
+from boundnet.analysis.execution.executor import Submits
+from boundnet.analysis.samples import Progress
 from boundnet.arithmetic import Arithmetic
+from boundnet.arithmetic.presets import preset
 from boundnet.crosscheck.compare import compare
 from boundnet.crosscheck.results import Check, CrossCheck
-from boundnet.figures import count_text
 from boundnet.frontends import load_for
 from boundnet.mca.backend import Execution, Job, Sampling, backend
-from boundnet.presets import preset
+from boundnet.numerics.outward import check_gradual_underflow
 from boundnet.results import ModelInfo
-from boundnet.rounding import check_gradual_underflow
-from boundnet.samples import Progress
-from boundnet.work.executor import Submits
+from boundnet.results.text import count_text
 
 REFERENCE = "float64 evaluation, widened by its own error bound"
 

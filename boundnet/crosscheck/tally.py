@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from boundnet.crosscheck.results import Compared, Violation
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 Describe = Callable[[int, int], tuple[str, str]]
 """(row, input) -> (name of the run, how to repeat it)."""

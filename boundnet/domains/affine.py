@@ -15,8 +15,8 @@ import numpy as np
 from boundnet.domains.base import capped, noise_of, private, worst_of
 from boundnet.domains.symbols import KINDS, ONE, TWO, Ids, Symbols, added, image
 from boundnet.maps import LinearMap, Zero
+from boundnet.numerics.outward import TINY, Array, Mask, gamma, up
 from boundnet.ops.base import Local
-from boundnet.rounding import TINY, Array, Mask, gamma, up
 
 Key = tuple[str, int, int]
 

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 
 from boundnet.maps import Diagonal, LinearMap, Structural, WeightedSelect, Zero
+from boundnet.numerics.outward import Array, up
 from boundnet.ops.base import Local
-from boundnet.rounding import Array, up
 
 
 class Domain(Protocol):

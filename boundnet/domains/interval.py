@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from boundnet.domains.base import capped, noise_of
+from boundnet.numerics.outward import TINY, Array, up
 from boundnet.ops.base import Local
-from boundnet.rounding import TINY, Array, up
 
 
 class IntervalDomain:

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from boundnet.maps import LinearMap
-from boundnet.norms import norm2, root_sum
-from boundnet.rounding import Array, Mask, up
+from boundnet.numerics.norms import norm2, root_sum
+from boundnet.numerics.outward import Array, Mask, up
 
 Ids = npt.NDArray[np.int64]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from boundnet.errors import ModelFileError, OpenShapeError
-from boundnet.files import unreadable
 from boundnet.frontends.protocol import FrontEnd
 from boundnet.graph import LayerGraph
-from boundnet.inputs import shapes_of
+from boundnet.inputs.arrays import shapes_of
+from boundnet.results.files import unreadable
 
 
 def vet(source: Any) -> None:

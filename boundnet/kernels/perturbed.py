@@ -1,4 +1,4 @@
-"""Running error bounds of sums of products under Monte Carlo Arithmetic (see :mod:`boundnet.running_bound`).
+"""Running error bounds of sums of products under Monte Carlo Arithmetic (see :mod:`boundnet.roundoff.running_bound`).
 
 The state of one accumulator is that of :mod:`boundnet.kernels.running`; what differs is that adding zeros perturbs, and that
 noise of the operands does not shrink where they cancel.
@@ -118,7 +118,7 @@ def perturbed_errors(
         start: as there; 2 puts the bias into the accumulator of block sums.
         again: whether block sums have an accumulator of their own, which may start from zero.
         rules: factors of ufp for an operand's and a result's noise, relative bound of the latter, absolute error, margin
-            and growth (:class:`boundnet.running_bound.Constants`), 1.0 where there are products, factor of ufp and
+            and growth (:class:`boundnet.roundoff.running_bound.Constants`), 1.0 where there are products, factor of ufp and
             relative bound for a product.
     """
     count, taps = source.shape

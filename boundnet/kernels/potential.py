@@ -1,4 +1,5 @@
-"""The potential of a family of sums: how much finer leaves are than the grid of their sum (:mod:`boundnet.exact_sums`)."""
+"""The potential of a family of sums: how much finer leaves are than the grid of their sum
+(:mod:`boundnet.roundoff.exact_sums`)."""
 
 from __future__ import annotations
 

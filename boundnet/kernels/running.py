@@ -1,4 +1,4 @@
-"""Running error bounds of sums of products, one accumulator after the other (see :mod:`boundnet.running_bound`).
+"""Running error bounds of sums of products, one accumulator after the other (see :mod:`boundnet.roundoff.running_bound`).
 
 The state of one accumulator: the float64 partial sum at the centre, the sum of |w| E, the sum of |w x| (which bounds the
 partial sum's own float64 error), the error bound so far, and whether anything but zeros has entered (1.0 or 0.0).

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from boundnet.arithmetic import Arithmetic
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 
 @dataclass(frozen=True)

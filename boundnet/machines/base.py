@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 
 class Machine(Protocol):
@@ -54,7 +54,7 @@ class Machine(Protocol):
         """
 
     def function(self, name: str, a: Any) -> Any:
-        """An elementary function (:data:`boundnet.accuracy.FUNCTIONS`)."""
+        """An elementary function (:data:`boundnet.numerics.accuracy.FUNCTIONS`)."""
 
 
 class SumMachine(Machine, Protocol):

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from boundnet.box import Box
-from boundnet.rounding import Array
+from boundnet.numerics.intervals import Box
+from boundnet.numerics.outward import Array
 
 
 class BoxMachine:
-    """Outward-rounded intervals.  Values are :class:`boundnet.box.Box`."""
+    """Outward-rounded intervals.  Values are :class:`boundnet.numerics.intervals.Box`."""
 
     def constant(self, value: float) -> Box:
         return Box.exactly(value)

@@ -15,7 +15,7 @@ import numpy as np
 
 from boundnet.arithmetic import Arithmetic
 from boundnet.machines.running import RunningMachine, Tracked, is_one, is_zero
-from boundnet.rounding import Array, Mask
+from boundnet.numerics.outward import Array, Mask
 
 ENOUGH = 1 << 13
 """Elements from which on loading the compiled kernel pays."""

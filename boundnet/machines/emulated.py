@@ -15,12 +15,12 @@ from typing import Any, Literal
 import numpy as np
 
 from boundnet.arithmetic import Arithmetic
-from boundnet.elementary import VECTOR
-from boundnet.formats import Format
+from boundnet.arithmetic.formats import Format
 from boundnet.machines import errorfree
 from boundnet.machines.additions import Addend, add_up
 from boundnet.maps import LinearMap
-from boundnet.rounding import Array, Mask
+from boundnet.numerics.elementary import VECTOR
+from boundnet.numerics.outward import Array, Mask
 
 Adversary = Literal["up", "down", "away", "inward", "random"]
 ADVERSARIES: tuple[Adversary | None, ...] = (None, "up", "down", "away", "inward", "random")

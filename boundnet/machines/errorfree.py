@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 _SPLIT = 2.0**27 + 1.0
 _HUGE = 2.0**990

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from boundnet.elementary import VECTOR
-from boundnet.rounding import Array
+from boundnet.numerics.elementary import VECTOR
+from boundnet.numerics.outward import Array
 
 
 class FloatMachine:

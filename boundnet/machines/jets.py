@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from boundnet.box import Box
 from boundnet.machines.boxes import choose
-from boundnet.rounding import Array, Mask
+from boundnet.numerics.intervals import Box
+from boundnet.numerics.outward import Array, Mask
 
 ZERO, ONE, TWO = Box.exactly(0.0), Box.exactly(1.0), Box.exactly(2.0)
 _TWO_OVER_ROOT_PI = Box(np.float64(1.1283791670955125), np.float64(1.1283791670955128))  # type: ignore[arg-type]

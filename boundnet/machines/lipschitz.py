@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from boundnet.box import Box
-from boundnet.rounding import Array, up
+from boundnet.numerics.intervals import Box
+from boundnet.numerics.outward import Array, up
 
 DEFINED_FROM = {"sqrt": 0.0, "rsqrt": 0.0, "log": 0.0, "log1p": -1.0}
 """Where functions begin to be real: an argument that may lie below may give NaN."""

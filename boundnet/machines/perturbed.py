@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from boundnet.machines.emulated import EmulatedMachine
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 
 class PerturbedMachine(EmulatedMachine):
-    """As :class:`EmulatedMachine` for an Arithmetic with a perturbation (:mod:`boundnet.perturbation`)."""
+    """As :class:`EmulatedMachine` for an Arithmetic with a perturbation (:mod:`boundnet.arithmetic.perturbation`)."""
 
     def mul(self, a: Array, b: Array) -> Array:
         return self.store(self.accumulate_product(a, b))

@@ -14,11 +14,11 @@ from typing import Any, Self
 import numpy as np
 
 from boundnet.arithmetic import Arithmetic
-from boundnet.box import Box
-from boundnet.formats import Format
+from boundnet.arithmetic.formats import Format
 from boundnet.machines.boxes import choose
 from boundnet.machines.lipschitz import DEFINED_FROM, lipschitz
-from boundnet.rounding import Array, Mask, up
+from boundnet.numerics.intervals import Box
+from boundnet.numerics.outward import Array, Mask, up
 
 
 @dataclass(frozen=True)

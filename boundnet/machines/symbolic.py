@@ -6,7 +6,7 @@ from typing import Any
 
 import sympy
 
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 
 class SymbolicMachine:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from boundnet.rounding import Array, Mask, up
+from boundnet.numerics.outward import Array, Mask, up
 
 Shape = tuple[int, ...]
 
@@ -75,7 +75,7 @@ def finite_or_all_infinite(e: Array, shape: Shape, result: Callable[[Array], Arr
 
 
 def raised(y: Array, roundings: int) -> Array:
-    """:func:`boundnet.rounding.up` on an array that nobody else holds, in place."""
+    """:func:`boundnet.numerics.outward.up` on an array that nobody else holds, in place."""
     y *= 1.0 + (roundings + 2) * 2.0**-52
     return y
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from boundnet.maps.base import LinearMap, Shape, finite_or_all_infinite, lead
-from boundnet.rounding import Array, raise_tiny, up
+from boundnet.numerics.outward import Array, raise_tiny, up
 
 Equation = tuple[str, str, str]
 """Letters of the left operand, of the right one and of the result; letters of one operand alone are in the result."""

@@ -13,7 +13,7 @@ from boundnet.errors import GraphError
 from boundnet.kernels import products
 from boundnet.kernels.products import dense
 from boundnet.maps.base import LinearMap, Shape, finite_or_all_infinite, lead, raised
-from boundnet.rounding import Array, Mask, raise_tiny
+from boundnet.numerics.outward import Array, Mask, raise_tiny
 
 Pairs = tuple[tuple[int, int], ...]
 

@@ -14,7 +14,7 @@ from boundnet.maps.conv import ConvMap
 from boundnet.maps.dense import DenseMap
 from boundnet.maps.select import WeightedSelect
 from boundnet.maps.window import WindowSum
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 Region = tuple[tuple[int, int], ...]
 """(start, stop) for every axis of a shape."""

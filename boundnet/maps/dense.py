@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from boundnet.kernels.products import matmul
 from boundnet.maps.base import LinearMap, Shape, finite_or_all_infinite, lead, raised
-from boundnet.rounding import Array, Mask, raise_tiny
+from boundnet.numerics.outward import Array, Mask, raise_tiny
 
 
 class DenseMap(LinearMap):

@@ -13,7 +13,7 @@ from boundnet.maps.conv import ConvMap, TransposedConvMap
 from boundnet.maps.dense import BatchDenseMap, DenseMap
 from boundnet.maps.total import SumMap
 from boundnet.maps.window import WindowSum
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 
 @dataclass(frozen=True)

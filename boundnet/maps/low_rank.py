@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from boundnet.maps.base import LinearMap, Shape, finite_or_all_infinite, lead
-from boundnet.rounding import Array, raise_tiny, up
+from boundnet.numerics.outward import Array, raise_tiny, up
 
 
 def others(values: Array) -> Array:

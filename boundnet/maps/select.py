@@ -8,7 +8,7 @@ import numpy.typing as npt
 from boundnet.kernels.products import dense
 from boundnet.kernels.threads import spread
 from boundnet.maps.base import LinearMap, Shape, lead, raised
-from boundnet.rounding import Array, raise_tiny
+from boundnet.numerics.outward import Array, raise_tiny
 
 
 class WeightedSelect(LinearMap):

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boundnet.maps.base import LinearMap, Shape
-from boundnet.rounding import Array, Mask, raise_tiny, up
+from boundnet.numerics.outward import Array, Mask, raise_tiny, up
 
 
 class SumMap(LinearMap):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from boundnet.maps.base import LinearMap, Shape
 from boundnet.maps.conv import ConvMap, Pairs
-from boundnet.rounding import Array, Mask
+from boundnet.numerics.outward import Array, Mask
 
 
 class WindowSum(LinearMap):

@@ -13,10 +13,10 @@ from importlib.metadata import entry_points
 from typing import Any, Literal, Protocol
 
 from boundnet.arithmetic import Arithmetic
+from boundnet.arithmetic.perturbation import Perturbation
 from boundnet.errors import FormatError, InputError
 from boundnet.graph import LayerGraph
-from boundnet.perturbation import Perturbation
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 SampleMode = Literal["rr", "pb", "mca", "stochastic", "none"]
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from boundnet.arithmetic import Arithmetic
+from boundnet.arithmetic.perturbation import Perturbation
 from boundnet.graph import LayerGraph
 from boundnet.mca.backend import Execution, Job, Sampling
 from boundnet.mca.engine.run import execute
 from boundnet.mca.engine.settle import settled
-from boundnet.perturbation import Perturbation
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 
 def sampled(arithmetic: Arithmetic, sampling: Sampling) -> Arithmetic:

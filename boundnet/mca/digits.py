@@ -16,7 +16,7 @@ from importlib.metadata import version
 import numpy as np
 
 from boundnet.mca.results import Digits, DigitsRule
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 METHODS = ("cnh", "general")
 ERRORS = ("relative", "absolute")

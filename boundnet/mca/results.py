@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from boundnet.errors import InputError
-from boundnet.figures import count_text
-from boundnet.plain import plain
+from boundnet.numerics.outward import Array
 from boundnet.results import InputInfo, ModelInfo
-from boundnet.results_io import build
-from boundnet.rounding import Array
+from boundnet.results.io import build
+from boundnet.results.text import count_text
+from boundnet.results.to_json import plain
 
 SAMPLED_VERSION = "1.1"
-SCHEMA = Path(__file__).parents[1] / "schema" / "sampled-1.1.json"
+SCHEMA = Path(__file__).parents[1] / "results" / "schema" / "sampled-1.1.json"
 """JSON Schema (2020-12) of these results."""
 
 

@@ -8,23 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from boundnet.analysis import choose_inputs, find_heads, versions
+from boundnet.analysis.analyze import choose_inputs, find_heads, versions
+from boundnet.analysis.heads import Head
+from boundnet.analysis.samples import Progress
 from boundnet.arithmetic import Arithmetic
+from boundnet.arithmetic.presets import preset
 from boundnet.errors import InputError
-from boundnet.figures import count_text, share_text
 from boundnet.frontends import load_for
 from boundnet.graph import LayerGraph
-from boundnet.heads import Head
-from boundnet.inputs import take
+from boundnet.inputs.arrays import take
 from boundnet.mca.backend import Execution, Job, Sampling, backend
 from boundnet.mca.digits import CHANCE, digits_rule, mean_of, significant, usable_methods
 from boundnet.mca.engine.run import chunk_of
 from boundnet.mca.results import LayerSpread, OutputSpread, Sampled, SamplingInfo, Stability
 from boundnet.mca.spread import Spread
-from boundnet.presets import preset
+from boundnet.numerics.outward import Array
 from boundnet.results import InputInfo, ModelInfo
-from boundnet.rounding import Array
-from boundnet.samples import Progress
+from boundnet.results.text import count_text, share_text
 
 
 def sample(

@@ -7,7 +7,7 @@ import numpy as np
 from boundnet.graph import LayerGraph
 from boundnet.mca.digits import ERRORS, biased, mean_of, significant, summarise, usable_methods
 from boundnet.mca.results import LayerSpread
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 MOST_ELEMENTS = 2048
 """Of each chunk, digits are counted for at most so many elements, evenly spaced."""

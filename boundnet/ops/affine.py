@@ -9,18 +9,18 @@ from typing import Any, Self
 
 import numpy as np
 
-from boundnet.box import Box
 from boundnet.errors import GraphError
 from boundnet.machines.base import Machine
 from boundnet.machines.running import RunningMachine, Tracked
 from boundnet.maps import Diagonal
+from boundnet.numerics.intervals import Box
+from boundnet.numerics.outward import Array, up
 from boundnet.ops.affine_constants import Constants, largest, product_error, quotient_error, settled, with_constants
 from boundnet.ops.base import Local, Program, Secant, Tensor, with_arrays
 from boundnet.ops.elementwise import Parametric, off_by
-from boundnet.probabilistic.roundings import MeanIndependent
-from boundnet.probabilistic.split import Split
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array, up
+from boundnet.roundoff.mean_independent.roundings import MeanIndependent
+from boundnet.roundoff.mean_independent.split import Split
+from boundnet.roundoff.rounder import Rounder
 
 
 class ElementwiseAffine(Parametric):

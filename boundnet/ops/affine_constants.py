@@ -11,11 +11,11 @@ from functools import reduce
 
 import numpy as np
 
-from boundnet.box import Box
 from boundnet.machines.running import RunningMachine, Tracked
 from boundnet.maps import Diagonal, LinearMap
-from boundnet.probabilistic.split import Split
-from boundnet.rounding import Array, up
+from boundnet.numerics.intervals import Box
+from boundnet.numerics.outward import Array, up
+from boundnet.roundoff.mean_independent.split import Split
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ import numpy as np
 from boundnet.errors import GraphError
 from boundnet.machines.base import Machine
 from boundnet.maps import LinearMap, Zero
-from boundnet.probabilistic.roundings import MeanIndependent
-from boundnet.probabilistic.split import Split
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array, Mask, up
+from boundnet.numerics.outward import Array, Mask, up
+from boundnet.roundoff.mean_independent.roundings import MeanIndependent
+from boundnet.roundoff.mean_independent.split import Split
+from boundnet.roundoff.rounder import Rounder
 
 Shape = tuple[int, ...]
 
@@ -60,7 +60,7 @@ class Local:
         strip: bound of what the linear part misses, or None.
         cap: bound of |y - centre| before rounding that holds whatever the maps say, or None.
         deviation: 2-norm of the half-ranges of the op's mean-independent roundings, which ``rounding`` then leaves out
-            (:class:`boundnet.probabilistic.split.Split`); None where ``rounding`` is all there is.
+            (:class:`boundnet.roundoff.mean_independent.split.Split`); None where ``rounding`` is all there is.
         excess: how much more than ``rounding`` the worst case is where there is a deviation.
         shared: pairs (L, radius) of errors that reach several elements through L, which ``rounding`` leaves out as well.
     """

@@ -12,14 +12,14 @@ import numpy as np
 
 from boundnet.arithmetic import OWN, Arithmetic
 from boundnet.errors import GraphError
-from boundnet.inner_product import perturbed_bound
 from boundnet.maps import ContractLeft, ContractRight, SumMap
 from boundnet.maps.contract import Equation, einsum
+from boundnet.numerics.outward import Array, Mask, raise_tiny, up, up_float
 from boundnet.ops.base import Local, Op, Secant, Shape, Tensor
-from boundnet.probabilistic.roundings import MeanIndependent
-from boundnet.probabilistic.split import Split
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array, Mask, raise_tiny, up, up_float
+from boundnet.roundoff.inner_product import perturbed_bound
+from boundnet.roundoff.mean_independent.roundings import MeanIndependent
+from boundnet.roundoff.mean_independent.split import Split
+from boundnet.roundoff.rounder import Rounder
 
 
 class _Product(Op):

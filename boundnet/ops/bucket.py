@@ -10,9 +10,9 @@ import numpy as np
 
 from boundnet.errors import GraphError
 from boundnet.maps import Zero
+from boundnet.numerics.outward import Array, up
 from boundnet.ops.base import Local, Op, Shape, Tensor
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array, up
+from boundnet.roundoff.rounder import Rounder
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,11 +10,11 @@ import numpy as np
 
 from boundnet.errors import GraphError, InputError
 from boundnet.maps import Diagonal, Zero
+from boundnet.numerics.outward import Array
 from boundnet.ops.base import Local, Op, Shape, Tensor, with_arrays
 from boundnet.ops.maxima import read_error
 from boundnet.ops.structural import no_rounding
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array
+from boundnet.roundoff.rounder import Rounder
 
 
 def floats(x: Any) -> Array:

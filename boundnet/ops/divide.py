@@ -13,13 +13,13 @@ from boundnet.machines.base import Machine
 from boundnet.machines.floats import FloatMachine
 from boundnet.machines.running import RunningMachine
 from boundnet.maps import Diagonal
+from boundnet.numerics.outward import Array, up
 from boundnet.ops.affine import ElementwiseAffine
 from boundnet.ops.affine_constants import Constants, quotient_error
 from boundnet.ops.base import Local, Op, Program, Shape, Tensor
-from boundnet.probabilistic.roundings import MeanIndependent
-from boundnet.probabilistic.split import Split
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array, up
+from boundnet.roundoff.mean_independent.roundings import MeanIndependent
+from boundnet.roundoff.mean_independent.split import Split
+from boundnet.roundoff.rounder import Rounder
 
 FLOATS = FloatMachine()
 

@@ -9,18 +9,18 @@ from typing import Any, Self
 
 import numpy as np
 
-from boundnet.box import Box
 from boundnet.errors import GraphError
 from boundnet.forms import with_rewritten
 from boundnet.functions import Function
 from boundnet.machines.floats import FloatMachine
 from boundnet.maps import Diagonal
+from boundnet.numerics.intervals import Box
+from boundnet.numerics.outward import Array, Mask, up
 from boundnet.ops.base import Local, Op, Program, Secant, Shape, Tensor, with_arrays
-from boundnet.probabilistic.roundings import MeanIndependent
-from boundnet.probabilistic.split import Split
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array, Mask, up
-from boundnet.strips import centre_of, piecewise, slopes, smooth, value_range
+from boundnet.roundoff.mean_independent.roundings import MeanIndependent
+from boundnet.roundoff.mean_independent.split import Split
+from boundnet.roundoff.rounder import Rounder
+from boundnet.roundoff.strips import centre_of, piecewise, slopes, smooth, value_range
 
 FLOATS = FloatMachine()
 

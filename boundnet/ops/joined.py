@@ -11,11 +11,11 @@ import numpy as np
 from boundnet.errors import GraphError
 from boundnet.machines.floats import FloatMachine
 from boundnet.maps import Diagonal
+from boundnet.numerics.outward import Array
 from boundnet.ops.base import Local, Op, Program, Shape, Tensor, with_arrays
-from boundnet.probabilistic.roundings import MeanIndependent
-from boundnet.probabilistic.split import Split
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array
+from boundnet.roundoff.mean_independent.roundings import MeanIndependent
+from boundnet.roundoff.mean_independent.split import Split
+from boundnet.roundoff.rounder import Rounder
 
 FLOATS = FloatMachine()
 

@@ -12,11 +12,11 @@ import numpy as np
 from boundnet.errors import GraphError
 from boundnet.maps import BatchDenseMap, ConvMap, DenseMap, LinearMap, TransposedConvMap, WindowSum
 from boundnet.maps.conv import Pairs
+from boundnet.numerics.outward import Array, up
 from boundnet.ops.base import Local, Op, Shape, Tensor, require_rank, with_arrays
-from boundnet.probabilistic.roundings import MeanIndependent
-from boundnet.probabilistic.split import Split
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array, up
+from boundnet.roundoff.mean_independent.roundings import MeanIndependent
+from boundnet.roundoff.mean_independent.split import Split
+from boundnet.roundoff.rounder import Rounder
 
 
 class _SumOfProducts(Op):

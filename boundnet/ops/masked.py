@@ -10,10 +10,10 @@ import numpy as np
 
 from boundnet.errors import GraphError
 from boundnet.maps import Zero
+from boundnet.numerics.outward import Array, Mask, up
 from boundnet.ops.base import Local, Shape, Tensor
 from boundnet.ops.softmax import _Normalized, softmax_rule
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array, Mask, up
+from boundnet.roundoff.rounder import Rounder
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from boundnet.errors import GraphError
 from boundnet.maps import WeightedSelect
 from boundnet.maps.conv import Pairs, conv_lengths
+from boundnet.numerics.outward import Array, Mask, up
 from boundnet.ops.base import Local, Op, Secant, Shape, Tensor, require_rank
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array, Mask, up
+from boundnet.roundoff.rounder import Rounder
 
 
 @dataclass(frozen=True)

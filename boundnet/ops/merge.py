@@ -9,18 +9,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from boundnet.box import Box
 from boundnet.errors import GraphError
 from boundnet.machines.base import Machine
 from boundnet.machines.running import RunningMachine, Tracked
 from boundnet.maps import Diagonal, LinearMap, Zero
+from boundnet.numerics.intervals import Box
+from boundnet.numerics.outward import Array, Mask, raise_tiny, up
 from boundnet.ops.base import Local, Op, Secant, Shape, Tensor
 from boundnet.ops.elementwise import FLOATS
 from boundnet.ops.maxima import choose, read_error, secant_choice
-from boundnet.probabilistic.roundings import MeanIndependent
-from boundnet.probabilistic.split import Split
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array, Mask, raise_tiny, up
+from boundnet.roundoff.mean_independent.roundings import MeanIndependent
+from boundnet.roundoff.mean_independent.split import Split
+from boundnet.roundoff.rounder import Rounder
 
 
 class _Merge(Op):

@@ -15,15 +15,15 @@ from typing import Any, Self
 import numpy as np
 
 from boundnet.arithmetic import OWN
-from boundnet.box import Box
 from boundnet.errors import GraphError
 from boundnet.machines.floats import FloatMachine
 from boundnet.maps import LowRank, SumMap
-from boundnet.moments import Moments, Reach, moments, reach, widened
-from boundnet.normal_bounds import RESULTS, Normal, rounding
+from boundnet.numerics.intervals import Box
+from boundnet.numerics.outward import Array, up
 from boundnet.ops.base import Local, Op, Shape, Tensor, with_arrays
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array, up
+from boundnet.roundoff.moments import Moments, Reach, moments, reach, widened
+from boundnet.roundoff.normalisation import RESULTS, Normal, rounding
+from boundnet.roundoff.rounder import Rounder
 
 FLOATS = FloatMachine()
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from boundnet.numerics.outward import Array
 from boundnet.ops.base import Shape
 from boundnet.ops.structural import Anything, _Move
-from boundnet.rounding import Array
 
 
 @dataclass(frozen=True, eq=False)

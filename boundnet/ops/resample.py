@@ -13,9 +13,9 @@ import numpy.typing as npt
 from boundnet.errors import GraphError
 from boundnet.machines.floats import FloatMachine
 from boundnet.maps import LinearMap
+from boundnet.numerics.outward import Array, raise_tiny, up
 from boundnet.ops.base import Local, Op, Program, Shape, Tensor, require_rank
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array, raise_tiny, up
+from boundnet.roundoff.rounder import Rounder
 
 FLOATS = FloatMachine()
 FRACTION_BITS = 10

@@ -1,4 +1,4 @@
-"""Softmax and log-softmax as ops; their bounds are in :mod:`boundnet.softmax_bounds`."""
+"""Softmax and log-softmax as ops; their bounds are in :mod:`boundnet.roundoff.softmax`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from boundnet.arithmetic import OWN, Arithmetic
-from boundnet.box import Box
 from boundnet.errors import GraphError
 from boundnet.maps import LinearMap, LowRank, Zero
 from boundnet.maps.low_rank import others
+from boundnet.numerics.intervals import Box
+from boundnet.numerics.outward import Array, Mask, raise_tiny, up, up_float
 from boundnet.ops.base import Local, Op, Shape, Tensor
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array, Mask, raise_tiny, up, up_float
-from boundnet.softmax_bounds import curvature, enclose_box, q_bound, shares, shift_operands
+from boundnet.roundoff.rounder import Rounder
+from boundnet.roundoff.softmax import curvature, enclose_box, q_bound, shares, shift_operands
 
 T = TypeVar("T", bound=np.generic)
 

@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from boundnet.errors import GraphError
 from boundnet.maps import LinearMap, Structural
+from boundnet.numerics.outward import Array
 from boundnet.ops.base import Local, Op, Shape, Tensor
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array
+from boundnet.roundoff.rounder import Rounder
 
 Anything = npt.NDArray[Any]
 

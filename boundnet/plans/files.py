@@ -24,10 +24,10 @@ from typing import Any
 import tomli_w
 
 from boundnet.arithmetic import Arithmetic
+from boundnet.arithmetic.presets import build
 from boundnet.errors import FormatError, OutputError, PlanError
-from boundnet.files import replacing
 from boundnet.plans.plan import By, Override, Plan
-from boundnet.presets import build
+from boundnet.results.files import replacing
 
 OPTIONS = tuple("arithmetic" if name == "name" else name for name in signature(build).parameters)
 """What an entry may say about its arithmetic."""

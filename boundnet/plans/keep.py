@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from boundnet.arithmetic.presets import build
 from boundnet.errors import FormatError, PlanError
 from boundnet.plans.files import merged
 from boundnet.plans.plan import Override, Plan
-from boundnet.presets import build
 
 
 def keep(plan: Plan, texts: Sequence[str], options: Mapping[str, str] | None = None) -> Plan:

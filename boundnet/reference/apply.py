@@ -9,11 +9,11 @@ import numpy as np
 
 from boundnet.maps import Diagonal, LinearMap, LowRank, Structural, WeightedSelect, Zero
 from boundnet.maps.contract import ContractLeft
+from boundnet.numerics.outward import Array
 from boundnet.ops.linear import _Mean
 from boundnet.ops.structural import _Into
 from boundnet.reference.arb import ArbMachine
 from boundnet.reference.objects import Objects, mapped
-from boundnet.rounding import Array
 
 
 def apply_map(machine: ArbMachine, linear: LinearMap, x: Objects) -> Objects:

@@ -10,8 +10,8 @@ import numpy as np
 
 from boundnet.errors import BoundNetError, InputError
 from boundnet.graph import LayerGraph
+from boundnet.numerics.outward import Array
 from boundnet.reference.objects import ObjectMachine, Objects, mapped
-from boundnet.rounding import Array
 
 ENGINES = {
     "arb": ("boundnet.reference.arb", "ArbMachine"),

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boundnet.maps import LinearMap
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 Objects = npt.NDArray[np.object_]
 

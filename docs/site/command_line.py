@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from boundnet.cli import app
+from boundnet.cli.app import app
 
 _CHOICES = re.compile(r"[<\[{]([^<>{}\[\]]*\|[^<>{}\[\]]*)[>\]}]")
 _REQUIRED = re.compile(r"\s*\[required\]$")

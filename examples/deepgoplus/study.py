@@ -26,10 +26,10 @@ from significantdigits import Error, Method, significant_digits
 
 import boundnet
 from boundnet.arithmetic import Arithmetic
+from boundnet.arithmetic.presets import build
 from boundnet.errors import BoundNetError
 from boundnet.graph import LayerGraph
 from boundnet.mca.backend import Job, Sampling, backend
-from boundnet.presets import build
 
 FOLDER = Path(__file__).parent
 MANTISSA = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 17, 20, 23)

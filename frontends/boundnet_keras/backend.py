@@ -8,10 +8,10 @@ from importlib import import_module
 from typing import Any
 
 from boundnet.arithmetic import Arithmetic
+from boundnet.arithmetic.presets import preset
 from boundnet.errors import InputError
 from boundnet.graph import LayerGraph
 from boundnet.mca.backend import Execution, Job
-from boundnet.presets import preset
 from boundnet_keras.backend_meaning import Activations, old_activations, refuse_flipped, renamed
 from boundnet_keras.execution import Call, KerasExecution, caller, shown_layers
 

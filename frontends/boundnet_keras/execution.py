@@ -11,7 +11,7 @@ import numpy as np
 
 from boundnet.arithmetic import Arithmetic
 from boundnet.graph import LayerGraph
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 Call = Callable[[list[Array]], list[Array]]
 """Runs a batch: inputs (N, *shape) to one array for each node shown."""

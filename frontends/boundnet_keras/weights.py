@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from boundnet.conversion import to_float64
 from boundnet.errors import ModelFileError
+from boundnet.numerics.conversion import to_float64
 
 Array = NDArray[np.float64]
 Path = tuple[str, ...]

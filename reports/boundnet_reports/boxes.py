@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from boundnet.figures import bound_text, count_text, floor_text, printable, seconds_text
+from boundnet.numerics.outward import Array
 from boundnet.results import Analysis, InputBox, OutputBound
-from boundnet.rounding import Array
+from boundnet.results.text import bound_text, count_text, floor_text, printable, seconds_text
 
 _STOPPED = {
     "whole": "not subdivided: --splits or --time-limit may tighten the bounds",

@@ -10,9 +10,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from boundnet.crosscheck.results import CrossCheck
-from boundnet.figures import count_text, printable, seconds_text
 from boundnet.mca.results import Sampled
 from boundnet.results import Analysis
+from boundnet.results.text import count_text, printable, seconds_text
 from boundnet_reports.page import crosscheck, sampled, tables
 from boundnet_reports.page.compare import comparison_table, labels
 from boundnet_reports.page.views import Result

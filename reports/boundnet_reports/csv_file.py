@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from boundnet.files import replacing, unreadable
 from boundnet.results import Analysis, Sample
+from boundnet.results.files import replacing, unreadable
 
 COLUMNS = (
     "index", "output", "element", "value", "absolute_bound", "relative_bound", "representation_error", "rounding_bound",

@@ -13,9 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from boundnet.crosscheck.results import CrossCheck
-from boundnet.files import replacing
 from boundnet.mca.results import Sampled
 from boundnet.results import Analysis
+from boundnet.results.files import replacing
 from boundnet_reports import csv_file
 from boundnet_reports.page import compare
 from boundnet_reports.page.tables import MOST_SAMPLES

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from boundnet.files import replacing
 from boundnet.results import Analysis
+from boundnet.results.files import replacing
 
 
 def report(analysis: Analysis, destination: str | os.PathLike[str]) -> None:

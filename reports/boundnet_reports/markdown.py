@@ -8,10 +8,10 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
 from boundnet.crosscheck.results import CrossCheck
-from boundnet.figures import bound_text, count_text, floor_text, printable
-from boundnet.files import replacing
 from boundnet.mca.results import Sampled
 from boundnet.results import Analysis, Sample
+from boundnet.results.files import replacing
+from boundnet.results.text import bound_text, count_text, floor_text, printable
 from boundnet_reports.page import crosscheck, sampled
 from boundnet_reports.page.compare import comparison_table, labels
 from boundnet_reports.page.decisions import ratio, urgency, why_not

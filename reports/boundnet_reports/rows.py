@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from boundnet.figures import bound_text, floor_text, printable, shape_text, share_text, value_text
 from boundnet.results import Analysis, Decision, InputInfo, Layer, OutputBound, Sample
+from boundnet.results.text import bound_text, floor_text, printable, shape_text, share_text, value_text
 from boundnet_reports.boxes import box_facts
 
 _FEW = 3

@@ -8,8 +8,18 @@ import numpy as np
 import pytest
 
 from boundnet.arithmetic import Arithmetic, Order, parse_order
+from boundnet.arithmetic.formats import (
+    BFLOAT16,
+    BINARY16,
+    BINARY32,
+    BINARY64,
+    E4M3FN,
+    E5M2,
+    Format,
+    fixed_format,
+    float_format,
+)
 from boundnet.errors import FormatError
-from boundnet.formats import BFLOAT16, BINARY16, BINARY32, BINARY64, E4M3FN, E5M2, Format, fixed_format, float_format
 
 ROUNDINGS = ["nearest", "toward_zero", "any"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli_run import Run
-from tiny_models import classifier
+from helpers.cli_run import Run
+from helpers.tiny_models import classifier
 from typer.testing import CliRunner
 
-from boundnet.cli import app
+from boundnet.cli.app import app
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_run import Run
-from tiny_models import classifier, dense, plain, regressor, write_model, write_two_inputs
+from helpers.cli_run import Run
+from helpers.tiny_models import classifier, dense, plain, regressor, write_model, write_two_inputs
 
-from boundnet.results_io import from_json
+from boundnet.results.io import from_json
 
 PROVABLE = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 TIE = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])

@@ -8,8 +8,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from cli_run import Run
-from tiny_models import dense, plain, write_model, write_two_inputs
+from helpers.cli_run import Run
+from helpers.tiny_models import dense, plain, write_model, write_two_inputs
 
 
 def refused(run: Run, tmp_path: Path, *words: object) -> str:

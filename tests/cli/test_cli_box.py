@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cli_run import Run
-from tiny_models import write_two_inputs
+from helpers.cli_run import Run
+from helpers.tiny_models import write_two_inputs
 
-from boundnet.commands.box_option import joined
+from boundnet.cli.box_option import joined
 
 
 def result(run: Run, tmp_path: Path, *words: object) -> dict[str, Any]:

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import networkx as nx
-from cli_run import Run
-from tiny_models import dense, write_model, write_two_inputs
+from helpers.cli_run import Run
+from helpers.tiny_models import dense, write_model, write_two_inputs
 
-from boundnet.formats import FORMATS
-from boundnet.presets import PRESETS
+from boundnet.arithmetic.formats import FORMATS
+from boundnet.arithmetic.presets import PRESETS
 
 
 def test_table(run: Run, model: Path) -> None:

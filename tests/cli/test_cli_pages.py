@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_run import Run
+from helpers.cli_run import Run
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
-from cli_run import Run
+from helpers.cli_run import Run
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 
@@ -130,7 +130,7 @@ def test_a_pipe_beside_the_page_is_left_alone(odd: Path) -> None:
 
 
 def test_a_descriptor_that_is_open_already_is_read_and_written(odd: Path) -> None:
-    from boundnet.files import check_destination, unreadable
+    from boundnet.results.files import check_destination, unreadable
 
     reading, writing = os.pipe()
     try:

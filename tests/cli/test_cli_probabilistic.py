@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import numpy as np
-from cli_run import Run
+from helpers.cli_run import Run
 
-from boundnet.commands.session import NOT_PROVED
+from boundnet.cli.session import NOT_PROVED
 
 LIKELY = ("--guarantee", "probabilistic")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_run import Run
+from helpers.cli_run import Run
 
 import boundnet
 

@@ -7,10 +7,10 @@ import subprocess
 import sys
 
 import pytest
-from cli_run import Run
+from helpers.cli_run import Run
 
-from boundnet import presets
-from boundnet.commands import choices
+from boundnet.arithmetic import presets
+from boundnet.cli import choices
 
 HEAVY = ("tensorflow", "keras", "sympy", "numpy", "networkx", "h5py", "scipy")
 
@@ -21,7 +21,7 @@ def _python(code: str) -> subprocess.CompletedProcess[str]:
 
 def test_help_loads_nothing_heavy() -> None:
     code = (
-        "import sys\nfrom boundnet.cli import app\nfrom typer.testing import CliRunner\n"
+        "import sys\nfrom boundnet.cli.app import app\nfrom typer.testing import CliRunner\n"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )
@@ -49,7 +49,7 @@ def test_version(run: Run) -> None:
 
 def test_analysis_needs_no_tensorflow() -> None:
     code = (
-        "import sys, pathlib, tempfile\nsys.path.insert(0, 'tests')\nfrom tiny_models import classifier\nimport boundnet\n"
+        "import sys, pathlib, tempfile\nsys.path.insert(0, 'tests')\nfrom helpers.tiny_models import classifier\nimport boundnet\n"
         "boundnet.analyze(classifier(pathlib.Path(tempfile.mkdtemp()) / 'm.h5'))\n"
         "print([name for name in ('tensorflow', 'keras') if name in sys.modules])"
     )

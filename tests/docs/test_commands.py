@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from boundnet.cli import app
+from boundnet.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
 UPDATE = bool(os.environ.get("BOUNDNET_UPDATE_DOCS"))

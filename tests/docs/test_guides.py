@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_models import dense, write_model
+from helpers.tiny_models import dense, write_model
 from typer.testing import CliRunner
 
 import boundnet
 from boundnet import functions
-from boundnet.cli import app
+from boundnet.cli.app import app
 from boundnet.functions import smooth
 from boundnet.testing import BoundViolation
 

@@ -7,23 +7,23 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cases import CASES, Draw, arithmetics
+from helpers.cases import CASES, Draw, arithmetics
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from boundnet import ops
-from boundnet.adjoint import adjoint
 from boundnet.arithmetic import SEQUENTIAL, Arithmetic
+from boundnet.arithmetic.formats import BFLOAT16, BINARY32
+from boundnet.arithmetic.presets import preset
 from boundnet.domains import AffineDomain, IntervalDomain
+from boundnet.domains.adjoint import adjoint
 from boundnet.domains.affine import TooManySymbols
-from boundnet.formats import BFLOAT16, BINARY32
-from boundnet.forward import Trace, forward
+from boundnet.domains.forward import Trace, forward
 from boundnet.functions import make
 from boundnet.graph import LayerGraph
+from boundnet.numerics.outward import Array
 from boundnet.ops.base import Local, Op, Tensor
-from boundnet.presets import preset
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array
+from boundnet.roundoff.rounder import Rounder
 from boundnet.testing import check_bound, check_graph
 
 BF16 = Arithmetic("bf16", BFLOAT16, BINARY32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cases import Draw, arithmetics, network
+from helpers.cases import Draw, arithmetics, network
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from keras_models import check
+from helpers.keras_models import check
 
 FUNCTIONS = (
     "relu relu6 leaky_relu elu selu celu silu gelu softplus softsign sigmoid tanh exponential hard_sigmoid hard_silu"

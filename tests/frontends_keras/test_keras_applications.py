@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from application_blocks import BLOCKS, SHAPE, build
-from keras_models import check, randomise
+from helpers.application_blocks import BLOCKS, SHAPE, build
+from helpers.keras_models import check, randomise
 
 import boundnet
 from boundnet_keras import frontend

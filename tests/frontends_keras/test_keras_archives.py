@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from keras_models import dense_config, run, sequential
+from helpers.keras_models import dense_config, run, sequential
 
 from boundnet.errors import ModelFileError
 from boundnet_keras import frontend

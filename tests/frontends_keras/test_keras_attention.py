@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from keras_models import check, outputs_of, randomise
+from helpers.keras_models import check, outputs_of, randomise
 
 import boundnet
 

@@ -13,11 +13,11 @@ import h5py
 import numpy as np
 import pytest
 
+from boundnet.arithmetic.presets import preset
 from boundnet.errors import InputError
 from boundnet.frontends import load
 from boundnet.mca import backend as registry
 from boundnet.mca.backend import Job, Sampling
-from boundnet.presets import preset
 from boundnet_keras.backend_meaning import refuse_flipped, renamed
 
 ROOT = Path(__file__).parents[2]

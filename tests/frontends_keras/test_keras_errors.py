@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from keras_models import dense_config, legacy_file, sequential
+from helpers.keras_models import dense_config, legacy_file, sequential
 
 from boundnet.errors import BoundNetError, ModelFileError, UnsupportedLayerError
 from boundnet_keras import frontend

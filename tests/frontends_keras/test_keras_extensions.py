@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from keras_models import dense_config, legacy_file, sequential
+from helpers.keras_models import dense_config, legacy_file, sequential
 from typer.testing import CliRunner
 
 import boundnet_keras
 from boundnet import ops
-from boundnet.cli import app
+from boundnet.cli.app import app
 from boundnet.errors import ExtensionError, ModelFileError, UnsupportedLayerError
 from boundnet.functions import make
 from boundnet_keras import Lowering, Refused, Rule, extensions, frontend, register, unregister

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from keras_models import check, load, outputs_of, randomise, run
+from helpers.keras_models import check, load, outputs_of, randomise, run
 
 import boundnet
 

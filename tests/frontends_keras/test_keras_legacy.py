@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from keras_models import dense_config, legacy_file, run, sequential
+from helpers.keras_models import dense_config, legacy_file, run, sequential
 
 from boundnet_keras import frontend
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from keras_models import run
+from helpers.keras_models import run
 
 from boundnet.errors import BoundNetError
 from boundnet_keras import frontend

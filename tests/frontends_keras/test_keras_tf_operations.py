@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from keras_models import dense_config, legacy_file, run
+from helpers.keras_models import dense_config, legacy_file, run
 
 from boundnet.errors import ModelFileError, UnsupportedLayerError
 from boundnet.graph import LayerGraph

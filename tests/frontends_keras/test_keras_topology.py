@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from keras_models import check, load, randomise, run
+from helpers.keras_models import check, load, randomise, run
 
 from boundnet_keras import frontend
 

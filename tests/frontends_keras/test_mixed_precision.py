@@ -11,7 +11,7 @@ import pytest
 import boundnet
 from boundnet.ops.base import Tensor
 from boundnet.reference.arb import ArbMachine
-from boundnet.rounder import Rounder
+from boundnet.roundoff.rounder import Rounder
 
 C = 8
 

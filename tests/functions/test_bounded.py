@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import boundnet
-from boundnet.box import Box
 from boundnet.functions import make
 from boundnet.machines.running import RunningMachine
+from boundnet.numerics.intervals import Box
 from boundnet.ops import Activation
 from boundnet.ops.base import Tensor
-from boundnet.rounder import Rounder
+from boundnet.roundoff.rounder import Rounder
 
 WIDTHS = {"sigmoid": 1.0, "tanh": 2.0}
 

@@ -8,7 +8,7 @@ import flint
 import numpy as np
 import pytest
 from flint import arb
-from series import derivatives
+from helpers.series import derivatives
 
 from boundnet.errors import GraphError
 from boundnet.functions import Function, known, make

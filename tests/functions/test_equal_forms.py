@@ -21,7 +21,7 @@ from boundnet.forms.rules import RULES
 from boundnet.functions import known, make
 from boundnet.ops import Activation
 from boundnet.ops.base import Tensor
-from boundnet.rounder import Rounder
+from boundnet.roundoff.rounder import Rounder
 
 F = np.float32
 Single = npt.NDArray[np.float32]

@@ -13,18 +13,18 @@ from itertools import pairwise
 import flint
 import numpy as np
 import pytest
-from cases import ACTIVATIONS
 from flint import arb
-from mutation import mutate
-from numbers_of import every_number
-from pieces import Claim, narrow, one_sided, prove
+from helpers.cases import ACTIVATIONS
+from helpers.mutation import mutate
+from helpers.numbers_of import every_number
+from helpers.pieces import Claim, narrow, one_sided, prove
 
-from boundnet.box import Box
-from boundnet.formats import BFLOAT16, E4M3FN, E5M2, Format
+from boundnet.arithmetic.formats import BFLOAT16, E4M3FN, E5M2, Format
 from boundnet.functions import Function, make
+from boundnet.numerics.intervals import Box
+from boundnet.numerics.outward import Array
 from boundnet.reference.arb import ArbMachine
-from boundnet.rounding import Array
-from boundnet.strips import slopes, value_range
+from boundnet.roundoff.strips import slopes, value_range
 
 FP8 = [E4M3FN, E5M2]
 KINKS = (-3.0, -2.5, -1.0, 0.0, 1.0, 2.5, 3.0)

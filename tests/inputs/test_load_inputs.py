@@ -12,9 +12,9 @@ from PIL import Image
 
 from boundnet.errors import InputError
 from boundnet.graph import LayerGraph
-from boundnet.inputs import check_inputs, random_inputs, shapes_of
-from boundnet.load_images import Pixels, parse_number
-from boundnet.load_inputs import load_inputs
+from boundnet.inputs.arrays import check_inputs, random_inputs, shapes_of
+from boundnet.inputs.files import load_inputs
+from boundnet.inputs.images import Pixels, parse_number
 from boundnet.ops.structural import Input
 
 

@@ -7,18 +7,29 @@ from fractions import Fraction
 import ml_dtypes
 import numpy as np
 import pytest
-from rationals import rounded
+from helpers.rationals import rounded
 
 from boundnet import ops
-from boundnet.accuracy import CORRECT
 from boundnet.arithmetic import SEQUENTIAL, Arithmetic, parse_order
+from boundnet.arithmetic.formats import (
+    BFLOAT16,
+    BINARY16,
+    BINARY32,
+    BINARY64,
+    E4M3FN,
+    E5M2,
+    TF32,
+    Format,
+    fixed_format,
+    float_format,
+)
 from boundnet.errors import FormatError
-from boundnet.formats import BFLOAT16, BINARY16, BINARY32, BINARY64, E4M3FN, E5M2, TF32, Format, fixed_format, float_format
 from boundnet.graph import LayerGraph
 from boundnet.mca.engine.gather import gather
 from boundnet.mca.engine.machine import EngineMachine
 from boundnet.mca.engine.run import execute
 from boundnet.mca.engine.settle import settled
+from boundnet.numerics.accuracy import CORRECT
 
 FORMATS = [BINARY32, BINARY16, BFLOAT16, TF32, E4M3FN, E5M2, float_format(3, 4), float_format(25, 9), float_format(40, 9),
            float_format(51, 9), fixed_format(4, 5), fixed_format(3, 20), fixed_format(20, 25)]  # fmt: skip
@@ -201,7 +212,7 @@ def test_stochastic_rounding_is_unbiased_and_takes_neighbours():
 
 @pytest.mark.parametrize("mode", ["rr", "pb", "mca"])
 def test_noise_has_the_size_and_mean_it_should(mode):
-    from boundnet.perturbation import Perturbation
+    from boundnet.arithmetic.perturbation import Perturbation
 
     t, n = 10, 100_000
     m = machine(BINARY32, 1, perturbation=Perturbation(mode, t))
@@ -218,7 +229,7 @@ def test_noise_has_the_size_and_mean_it_should(mode):
 
 
 def test_what_t_bits_hold_stays_in_mode_rr():
-    from boundnet.perturbation import Perturbation
+    from boundnet.arithmetic.perturbation import Perturbation
 
     m = machine(BINARY32, 1, perturbation=Perturbation("rr", 11))
     x = np.full((1, 1000), 1.25)

@@ -7,16 +7,16 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from cases import ACTIVATIONS, CASES, Draw, network
+from helpers.cases import ACTIVATIONS, CASES, Draw, network
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from boundnet import ops
-from boundnet.accuracy import X86_FLOAT32
 from boundnet.arithmetic import Arithmetic, Order
+from boundnet.arithmetic.formats import BFLOAT16, BINARY16, BINARY32, float_format
+from boundnet.arithmetic.perturbation import Perturbation, parse_perturbation
 from boundnet.errors import FormatError
-from boundnet.formats import BFLOAT16, BINARY16, BINARY32, float_format
-from boundnet.perturbation import Perturbation, parse_perturbation
+from boundnet.numerics.accuracy import X86_FLOAT32
 from boundnet.testing import check_bound, check_graph
 
 FEW = settings(max_examples=10, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))

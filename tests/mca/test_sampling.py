@@ -8,11 +8,11 @@ import json
 import jsonschema
 import numpy as np
 import pytest
+from helpers.tiny_models import classifier
 from scipy import stats
-from tiny_models import classifier
 from typer.testing import CliRunner
 
-from boundnet.cli import app
+from boundnet.cli.app import app
 from boundnet.errors import InputError
 from boundnet.mca import results
 from boundnet.mca.backend import Sampling

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numbers_of import every_number
+from helpers.numbers_of import every_number
 
 from boundnet import ops
 from boundnet.arithmetic import Arithmetic
+from boundnet.arithmetic.formats import BFLOAT16, BINARY32, E4M3FN, E5M2, Format
 from boundnet.errors import InputError
-from boundnet.formats import BFLOAT16, BINARY32, E4M3FN, E5M2, Format
 from boundnet.ops.base import Tensor
-from boundnet.rounder import Rounder
+from boundnet.roundoff.rounder import Rounder
 from boundnet.testing import check_bound
 
 RULES = [

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cases import ACTIVATIONS, CASES, Draw
+from helpers.cases import ACTIVATIONS, CASES, Draw
 
 from boundnet import ops
 from boundnet.arithmetic import Arithmetic
 from boundnet.functions import Function
+from boundnet.numerics.outward import raise_tiny
 from boundnet.ops.base import Op, Tensor
 from boundnet.reference.apply import apply_map, exceeds
 from boundnet.reference.arb import ArbMachine
-from boundnet.rounder import Rounder
-from boundnet.rounding import raise_tiny
+from boundnet.roundoff.rounder import Rounder
 
 
 def attack(op: Op, shapes: list[tuple[int, ...]], draw: Draw) -> None:

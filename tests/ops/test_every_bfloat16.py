@@ -6,21 +6,21 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from cases import ACTIVATIONS
-from mutation import mutate
-from numbers_of import every_number
+from helpers.cases import ACTIVATIONS
+from helpers.mutation import mutate
+from helpers.numbers_of import every_number
 
 from boundnet import ops
 from boundnet.arithmetic import Arithmetic
-from boundnet.formats import BFLOAT16, BINARY32
+from boundnet.arithmetic.formats import BFLOAT16, BINARY32
 from boundnet.functions import Function, make
 from boundnet.machines.emulated import ADVERSARIES
 from boundnet.machines.running import RunningMachine
+from boundnet.numerics.outward import Array
 from boundnet.ops.base import Tensor
 from boundnet.reference.apply import broken, exceeds
 from boundnet.reference.arb import ArbMachine
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array
+from boundnet.roundoff.rounder import Rounder
 from boundnet.testing import emulate
 
 RULES = [

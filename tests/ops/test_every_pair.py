@@ -6,19 +6,19 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from numbers_of import every_number
+from helpers.numbers_of import every_number
 
 from boundnet import ops
 from boundnet.arithmetic import Arithmetic
+from boundnet.arithmetic.formats import BFLOAT16, BINARY32, E4M3FN, E5M2, Format
 from boundnet.domains import IntervalDomain
-from boundnet.formats import BFLOAT16, BINARY32, E4M3FN, E5M2, Format
-from boundnet.forward import forward
+from boundnet.domains.forward import forward
 from boundnet.functions import make
 from boundnet.graph import LayerGraph
+from boundnet.numerics.outward import Array
 from boundnet.reference.apply import broken, exceeds
 from boundnet.reference.arb import ArbMachine
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array
+from boundnet.roundoff.rounder import Rounder
 from boundnet.testing import check_bound, emulate
 
 Check = Callable[[Array, Arithmetic], object]

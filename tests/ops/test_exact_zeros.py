@@ -7,11 +7,11 @@ import pytest
 
 from boundnet import ops
 from boundnet.arithmetic import Arithmetic, parse_order
-from boundnet.formats import BFLOAT16, E4M3FN
+from boundnet.arithmetic.formats import BFLOAT16, E4M3FN
 from boundnet.functions import make
 from boundnet.graph import LayerGraph
 from boundnet.ops.base import Op, Tensor
-from boundnet.rounder import Rounder
+from boundnet.roundoff.rounder import Rounder
 from boundnet.testing import check_bound, check_graph
 
 RULES = Arithmetic("t", BFLOAT16, BFLOAT16)

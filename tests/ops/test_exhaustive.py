@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cases import ACTIVATIONS
+from helpers.cases import ACTIVATIONS
 
 from boundnet import ops
 from boundnet.arithmetic import Arithmetic
-from boundnet.box import Box
-from boundnet.formats import BFLOAT16, BINARY16, E4M3FN, E5M2, Format
+from boundnet.arithmetic.formats import BFLOAT16, BINARY16, E4M3FN, E5M2, Format
 from boundnet.functions import Function
 from boundnet.machines.emulated import EmulatedMachine
 from boundnet.machines.running import RunningMachine
+from boundnet.numerics.intervals import Box
+from boundnet.numerics.outward import Array
 from boundnet.reference.apply import exceeds
 from boundnet.reference.arb import ArbMachine
-from boundnet.rounding import Array
 from boundnet.testing import check_bound, emulate
 
 

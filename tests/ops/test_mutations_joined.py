@@ -6,14 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from attacks import BF16, DIRECTED, MIXED, PLAIN, RELU, TINY, Mutant, dense, find, many, net, one, void
+from helpers.attacks import BF16, DIRECTED, MIXED, PLAIN, RELU, TINY, Mutant, dense, find, many, net, one, void
 
-from boundnet import ops, softmax_bounds
-from boundnet.accuracy import CORRECT
-from boundnet.adjoint import adjoint
-from boundnet.formats import BFLOAT16
+from boundnet import ops
+from boundnet.arithmetic.formats import BFLOAT16
+from boundnet.domains.adjoint import adjoint
+from boundnet.numerics.accuracy import CORRECT
 from boundnet.ops import merge
-from boundnet.rounder import Rounder
+from boundnet.roundoff import softmax as softmax_bounds
+from boundnet.roundoff.rounder import Rounder
 from boundnet.testing import check_bound
 
 ALONE = np.zeros((16, 14, 1))

@@ -6,15 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from attacks import DAZ, DIRECTED, FLUSH, LEAST, PLAIN, RELU, TANH, Mutant, find, many, one
+from helpers.attacks import DAZ, DIRECTED, FLUSH, LEAST, PLAIN, RELU, TANH, Mutant, find, many, one
 
-from boundnet import ops, strips
-from boundnet.accuracy import CORRECT
+from boundnet import ops
 from boundnet.arithmetic import Arithmetic
 from boundnet.functions import Function, make
 from boundnet.machines.running import RunningMachine
+from boundnet.numerics.accuracy import CORRECT
 from boundnet.ops import maxima, merge
-from boundnet.rounder import Rounder
+from boundnet.roundoff import strips
+from boundnet.roundoff.rounder import Rounder
 
 EXP_OF_SQUARE = Function("exp_of_square", (), (lambda m, x: m.function("exp", m.mul(x, x)),))
 

@@ -6,14 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from attacks import DAZ, DIRECTED, FLUSH, LEAST, MIXED, PLAIN, SEQ, TINY, Mutant, dense, find, many, net, one
+from helpers.attacks import DAZ, DIRECTED, FLUSH, LEAST, MIXED, PLAIN, SEQ, TINY, Mutant, dense, find, many, net, one
 
-from boundnet import inner_product, ops, running_bound
+from boundnet import ops
 from boundnet.arithmetic import SEQUENTIAL, Arithmetic, Order
-from boundnet.formats import BINARY32, E4M3FN, E5M2
+from boundnet.arithmetic.formats import BINARY32, E4M3FN, E5M2
 from boundnet.kernels import running
-from boundnet.rounder import Rounder
-from boundnet.sums import Sum
+from boundnet.roundoff import inner_product, running_bound
+from boundnet.roundoff.rounder import Rounder
+from boundnet.roundoff.sums import Sum
 
 EXACT_SUMS = Arithmetic("wide", E4M3FN, BINARY32, subnormals="gradual")
 WIDE = np.random.default_rng(0).normal(size=(6, 1))

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mutation import mutate
+from helpers.mutation import mutate
 
-from boundnet import moments, normal_bounds, ops
+from boundnet import ops
 from boundnet.arithmetic import Arithmetic
-from boundnet.formats import BFLOAT16, BINARY16, BINARY32
+from boundnet.arithmetic.formats import BFLOAT16, BINARY16, BINARY32
 from boundnet.ops.base import Op
 from boundnet.ops.normalisation import _Normalisation
+from boundnet.roundoff import moments
+from boundnet.roundoff import normalisation as normal_bounds
 from boundnet.testing import BoundViolation, check_bound
 
 BF16 = Arithmetic("bf16", BFLOAT16, BFLOAT16, fma="no", subnormals="gradual")

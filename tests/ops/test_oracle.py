@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cases import ACTIVATIONS, CASES, Draw, arithmetics
+from helpers.cases import ACTIVATIONS, CASES, Draw, arithmetics
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 

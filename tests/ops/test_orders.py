@@ -9,7 +9,7 @@ import pytest
 
 from boundnet import ops
 from boundnet.arithmetic import Arithmetic, parse_order
-from boundnet.formats import BFLOAT16, BINARY32, E4M3FN
+from boundnet.arithmetic.formats import BFLOAT16, BINARY32, E4M3FN
 from boundnet.ops.base import Op
 from boundnet.testing import check_bound
 

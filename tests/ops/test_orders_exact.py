@@ -12,14 +12,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from rationals import grid
+from helpers.rationals import grid
 
 from boundnet import ops
 from boundnet.arithmetic import Arithmetic, Order, parse_order
-from boundnet.formats import E4M3FN, Format, float_format
+from boundnet.arithmetic.formats import E4M3FN, Format, float_format
+from boundnet.numerics.outward import Array
 from boundnet.ops.base import Op, Tensor
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array
+from boundnet.roundoff.rounder import Rounder
 
 SMALL = float_format(4, 6)
 RULES = Arithmetic("small", SMALL, SMALL, fma="no", subnormals="gradual", bias="last")

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from boundnet import ops
+from boundnet.arithmetic.presets import build
 from boundnet.errors import PlanError
 from boundnet.graph import LayerGraph
 from boundnet.plans import Override, Plan, keep, plan_data, plan_of, read_plan, write_plan
 from boundnet.plans.plan import layer_arithmetics
-from boundnet.presets import build
 
 BF16, FP32, FP16 = build("bfloat16"), build("binary32"), build("binary16")
 

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from cases import ACTIVATIONS
+from helpers.cases import ACTIVATIONS
 
 from boundnet import ops
 from boundnet.errors import BoundNetError, InputError

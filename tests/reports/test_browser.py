@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import Browser, start
-from checked import cross_check, sampled, violation
+from helpers.browser import Browser, start
+from helpers.checked import cross_check, sampled, violation
+from helpers.tiny_models import dense, write_model
 from test_golden import nothing, odd
 from test_reports import HOSTILE
-from tiny_models import dense, write_model
 
 import boundnet
 from boundnet.results import Analysis, Decision, Layer, LogitBound, Node, OutputBound, Sample

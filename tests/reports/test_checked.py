@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checked import NAN, check, compared, cross_check, sampled, violation
+from helpers.checked import NAN, check, compared, cross_check, sampled, violation
+from helpers.tiny_models import classifier
 from rich.console import Console
 from test_reports import HOSTILE, Tags
-from tiny_models import classifier
 
 import boundnet
-from boundnet.commands.report import read
+from boundnet.cli.report import read
 from boundnet.results import Analysis
 from boundnet_reports import console, html_page, markdown
 from boundnet_reports.page.crosscheck import observed, tone

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checked import cross_check, violation
+from helpers.checked import cross_check, violation
 from rich.console import Console
 
-from boundnet.guarantee import DETERMINISTIC, Guarantee
-from boundnet.presets import preset
-from boundnet.probabilistic.info import ChanceInfo
+from boundnet.analysis.guarantee import DETERMINISTIC, Guarantee
+from boundnet.analysis.verdict import verdict
+from boundnet.arithmetic.presets import preset
 from boundnet.results import Analysis, Decision
-from boundnet.results_io import from_json
-from boundnet.verdict import verdict
+from boundnet.results.chance_info import ChanceInfo
+from boundnet.results.io import from_json
 from boundnet_reports import console, html_page, markdown
 from boundnet_reports.page.views import Result
 

@@ -10,9 +10,9 @@ from decimal import Decimal
 import networkx as nx
 import numpy as np
 import pytest
+from helpers.tiny_models import classifier
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_models import classifier
 
 import boundnet
 from boundnet.results import Analysis, Decision, Layer, Node

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.tiny_models import classifier, dense, write_model
 from rich.console import Console
-from tiny_models import classifier, dense, write_model
 
 import boundnet
 from boundnet.errors import OutputError
-from boundnet.files import replacing
 from boundnet.results import Analysis, Decision
+from boundnet.results.files import replacing
 from boundnet_reports import console, csv_file, html_page, json_file
 
 HOSTILE = "</td><script>alert(1)</script>{{ 7*7 }}"

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from boundnet.formats import Format
-from boundnet.rounding import Array
+from boundnet.arithmetic.formats import Format
+from boundnet.numerics.outward import Array
 
 Shape = tuple[int, ...]
 Real = Literal["float", "double"]

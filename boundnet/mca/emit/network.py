@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from boundnet import ops
+from boundnet.arithmetic.formats import Format
 from boundnet.errors import Refusal, UnsupportedLayerError
-from boundnet.formats import Format
 from boundnet.graph import LayerGraph
 from boundnet.mca.emit import choices, groups, images, moves, sums, text, weights
 from boundnet.mca.emit.code import CType, Piece, Real, Shape, operand, size_of
 from boundnet.mca.emit.programs import elementwise, parametric
+from boundnet.numerics.outward import Array
 from boundnet.ops.base import Op
-from boundnet.rounding import Array
 
 Emitter = Callable[[Any, Sequence[Shape], CType], Piece]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from boundnet.mca.emit.code import CType, Piece, Shape, index, loop, nest, size_of, strides_of
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 from boundnet.maps import BatchDenseMap, ConvMap, DenseMap, TransposedConvMap
 from boundnet.mca.emit.code import CType, Piece, Shape, index, loop, nest, size_of, strides_of
 from boundnet.mca.emit.windows import heads, over_window, place
+from boundnet.numerics.outward import Array
 from boundnet.ops import AveragePool, BatchMatMul, Contract, Conv, ConvTranspose, Dense, Einsum, Total
-from boundnet.rounding import Array
 
 
 def dense(op: Dense | BatchMatMul, shapes: Sequence[Shape], ctype: CType) -> Piece:

@@ -21,7 +21,7 @@ import zlib
 import numpy as np
 
 from boundnet.mca.emit.code import CType
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 VERSION = 1
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numba
 import numpy as np
 
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 PARALLEL = 1 << 18
 """Operations from which on a second thread pays."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boundnet.maps import BatchDenseMap, ConvMap, DenseMap, LinearMap, SumMap, TransposedConvMap, WindowSum
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 Index = npt.NDArray[np.int64]
 

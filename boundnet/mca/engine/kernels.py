@@ -1,8 +1,8 @@
 """The engine's loops: elementwise operations and sums of products, for all runs at once.
 
-Noise is a function of (run, input, element, step) and the seed (:mod:`boundnet.philox`), so that neither chunks nor threads
-matter.  ``lanes`` are pairs of a run and an input, as ``run + 2**32 input``; ``draw`` = (lanes, first element, step, key)
-says which numbers an operation draws.
+Noise is a function of (run, input, element, step) and the seed (:mod:`boundnet.numerics.philox`), so that neither chunks
+nor threads matter.  ``lanes`` are pairs of a run and an input, as ``run + 2**32 input``; ``draw`` = (lanes, first element,
+step, key) says which numbers an operation draws.
 """
 
 from __future__ import annotations

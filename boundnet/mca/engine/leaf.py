@@ -17,7 +17,7 @@ from boundnet.mca.engine.scalars import (
     to32,
     truncated,
 )
-from boundnet.philox import philox4x32
+from boundnet.numerics.philox import philox4x32
 
 HALF, LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
 loop = numba.njit(error_model="numpy")

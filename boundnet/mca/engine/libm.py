@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numba
 import numpy as np
 
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 
 @numba.njit(error_model="numpy")

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boundnet.arithmetic import Arithmetic
-from boundnet.formats import Format
+from boundnet.arithmetic.formats import Format
 from boundnet.machines import errorfree
 from boundnet.maps import LinearMap
 from boundnet.mca.engine import kernels
@@ -26,8 +26,8 @@ from boundnet.mca.engine.libm import LIBM
 from boundnet.mca.engine.scalars import Spec, spec
 from boundnet.mca.engine.settle import NATIVE
 from boundnet.mca.engine.weights import Weight, alone
-from boundnet.philox import key_of
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
+from boundnet.numerics.philox import key_of
 
 
 class EngineMachine:

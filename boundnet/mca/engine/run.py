@@ -10,8 +10,8 @@ from boundnet.arithmetic import Arithmetic
 from boundnet.errors import GraphError
 from boundnet.graph import LayerGraph
 from boundnet.mca.engine.machine import EngineMachine
+from boundnet.numerics.outward import Array
 from boundnet.ops.structural import Input
-from boundnet.rounding import Array
 
 LANE_VALUES = 1 << 22
 """Values of the largest tensor that one pass holds."""

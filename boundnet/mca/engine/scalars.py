@@ -16,7 +16,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from boundnet.formats import BINARY32, BINARY64, Format
+from boundnet.arithmetic.formats import BINARY32, BINARY64, Format
 
 F32, F64, FLOAT, FIXED = 0, 1, 2, 3
 """Kinds of format: native binary32 and binary64, any other float, fixed point."""

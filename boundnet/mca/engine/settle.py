@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from boundnet.arithmetic import SEQUENTIAL, Arithmetic
+from boundnet.arithmetic.formats import Format
 from boundnet.errors import FormatError
-from boundnet.formats import Format
 
 NATIVE = 25
 """Most significant bits for which rounding a binary64 result once more is rounding the exact one."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 
 class Weight(np.ndarray[Any, np.dtype[np.float64]]):

@@ -19,7 +19,7 @@ from boundnet.mca.emit.text import STATIC
 from boundnet.mca.verificarlo.modes import IEEE, Mode, quiet, real_type
 from boundnet.mca.verificarlo.processes import Pool, Run
 from boundnet.mca.verificarlo.toolchain import Toolchain
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 PLAIN = ("functions", "weights", "npy", "main")
 """Sources that are not instrumented: loading weights must not perturb them, and functions count as one operation."""

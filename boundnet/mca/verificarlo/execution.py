@@ -17,7 +17,7 @@ from boundnet.mca.verificarlo.build import Build
 from boundnet.mca.verificarlo.modes import Mode, mode_for
 from boundnet.mca.verificarlo.processes import Run
 from boundnet.mca.verificarlo.toolchain import find
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 PROCESS_OPERATIONS = 2e7
 """About how many operations one process executes: half a second of Monte Carlo Arithmetic."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from boundnet.accuracy import GLIBC_FLOAT64, X86_FLOAT32
 from boundnet.arithmetic import SEQUENTIAL, Arithmetic
+from boundnet.arithmetic.formats import BINARY32, BINARY64
+from boundnet.arithmetic.perturbation import Perturbation
 from boundnet.errors import FormatError
-from boundnet.formats import BINARY32, BINARY64
 from boundnet.mca.backend import Sampling
 from boundnet.mca.emit.code import Real
-from boundnet.perturbation import Perturbation
+from boundnet.numerics.accuracy import GLIBC_FLOAT64, X86_FLOAT32
 
 IEEE = "libinterflop_ieee.so"
 

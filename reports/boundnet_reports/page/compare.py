@@ -9,9 +9,9 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from boundnet.figures import bound_text, printable, seconds_text
+from boundnet.analysis.verdict import certain_digits
 from boundnet.results import Analysis
-from boundnet.verdict import certain_digits
+from boundnet.results.text import bound_text, printable, seconds_text
 from boundnet_reports.page.axes import log_axis
 from boundnet_reports.page.depth import Legend, Plot
 from boundnet_reports.page.headline import digits_text, split_verdict, tiles, tone

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from boundnet.crosscheck.results import Check, Compared, CrossCheck, Violation
-from boundnet.figures import bound_text, count_text, floor_text, printable, value_text
 from boundnet.results import Analysis
+from boundnet.results.text import bound_text, count_text, floor_text, printable, value_text
 from boundnet_reports.page.depth import Legend, Observed, Plot
 from boundnet_reports.page.headline import Tile
 from boundnet_reports.page.layer_words import seen_text

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from boundnet.figures import bound_text, count_text
 from boundnet.results import Analysis, Decision, Sample
+from boundnet.results.text import bound_text, count_text
 from boundnet_reports.page.histogram import Entry, Words, log_histogram
 
 

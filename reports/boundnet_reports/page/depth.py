@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from boundnet.figures import bound_text, count_text, floor_text, printable, share_text
 from boundnet.results import Analysis, Layer
+from boundnet.results.text import bound_text, count_text, floor_text, printable, share_text
 from boundnet_reports.page.layer_words import (
     Limits,
     has_shares,

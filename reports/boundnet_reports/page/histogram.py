@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from boundnet.figures import count_text
+from boundnet.results.text import count_text
 from boundnet_reports.page.axes import LogAxis, log_axis
 from boundnet_reports.page.svg import element, join, percent
 

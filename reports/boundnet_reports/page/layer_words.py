@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from boundnet.figures import bound_text, floor_text, printable, shape_text, share_text, value_text
 from boundnet.results import Analysis, Layer
+from boundnet.results.text import bound_text, floor_text, printable, shape_text, share_text, value_text
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from boundnet.figures import bound_text, floor_text, printable, value_text
+from boundnet.numerics.outward import Array
 from boundnet.results import Analysis, Sample
-from boundnet.rounding import Array
+from boundnet.results.text import bound_text, floor_text, printable, value_text
 from boundnet_reports.page.axes import LinearAxis, linear_axis
 from boundnet_reports.page.decisions import ratio, urgency, why_not
 from boundnet_reports.page.svg import element, join, percent

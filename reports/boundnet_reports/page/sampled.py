@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from boundnet.figures import bound_text, count_text, floor_text, printable, shape_text, share_text, value_text
 from boundnet.mca.results import Digits, LayerSpread, OutputSpread, Sampled, kept_words, reference_words
 from boundnet.results import Analysis, OutputBound
+from boundnet.results.text import bound_text, count_text, floor_text, printable, shape_text, share_text, value_text
 from boundnet_reports.page.crosscheck import same_model
 from boundnet_reports.page.depth import Legend, Plot
 from boundnet_reports.page.headline import Tile

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from boundnet.figures import bound_text, floor_text, printable, shape_text, share_text
 from boundnet.results import Analysis, Layer, Sample
+from boundnet.results.text import bound_text, floor_text, printable, shape_text, share_text
 from boundnet_reports.page.decisions import ratio, urgency, why_not
 from boundnet_reports.page.depth import Observed
 from boundnet_reports.page.layer_words import (

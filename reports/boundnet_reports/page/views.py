@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from boundnet.crosscheck.results import CrossCheck
-from boundnet.figures import count_text, printable, seconds_text
 from boundnet.mca.results import Sampled
 from boundnet.results import Analysis
+from boundnet.results.text import count_text, printable, seconds_text
 from boundnet_reports.page import crosscheck, sampled
 from boundnet_reports.page.decisions import spread
 from boundnet_reports.page.depth import Legend, error_plot, headroom_plot, share_bars

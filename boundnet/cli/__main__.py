@@ -1,0 +1,5 @@
+"""``python -m boundnet.cli``."""
+
+from boundnet.cli.app import main
+
+main()

@@ -1,0 +1,1 @@
+"""Inputs of a network: arrays checked against its shapes, read from files and images, or drawn at random."""

@@ -1,0 +1,1 @@
+"""The analyzer's own arithmetic: outward rounding, enclosures, norms, and random streams that anybody can repeat."""
