@@ -24,7 +24,8 @@ import numpy as np
 import boundnet
 from benchmarks.cases import find_cases
 from benchmarks.macs import macs
-from boundnet.analysis.verdict import certain_digits, vague_from
+from boundnet.analysis.verdict import vague_from
+from boundnet.results.digits import certain_digits
 
 LIKELY: Mapping[str, Any] = {"guarantee": "probabilistic"}
 ARITHMETICS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {

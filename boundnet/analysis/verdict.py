@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from decimal import Decimal
 
 import numpy as np
 
 from boundnet.analysis.guarantee import DETERMINISTIC, Guarantee
 from boundnet.arithmetic import Arithmetic
 from boundnet.results import InputInfo, Layer, Sample, Summary
+from boundnet.results.digits import certain_digits
 from boundnet.results.text import bound_text, count_text, floor_text, share_text
 
 
@@ -67,27 +67,6 @@ def _odds(guarantee: Guarantee) -> str:
         "a theorem for stochastic rounding" if guarantee.chance.model == "theorem" else "under a model of rounding errors"
     )
     return f"fails with probability at most {bound_text(guarantee.probability, 2)}, {basis}"
-
-
-def certain_digits(samples: Sequence[Sample]) -> int | None:
-    """Significant decimal digits of each sample's largest output that rounding leaves right; None if all are exact.
-
-    With d digits, |computed - exact| is at most half a unit of the d-th digit of the largest |value| of that output.
-    """
-    digits: list[int] = []
-    for sample in samples:
-        for output in sample.outputs:
-            largest, bound = (float(np.max(np.abs(part), initial=0.0)) for part in (output.value, output.absolute_bound))
-            if not (bound < math.inf and largest < math.inf):
-                return 0
-            if bound > 0.0:
-                digits.append(Decimal(largest).adjusted() + 1 - _ceil_log10(2 * Decimal(bound)) if largest else 0)
-    return max(0, min(digits)) if digits else None
-
-
-def _ceil_log10(number: Decimal) -> int:
-    exponent = number.adjusted()
-    return exponent if number == Decimal(1).scaleb(exponent) else exponent + 1
 
 
 def _inputs(inputs: InputInfo) -> str:
@@ -178,4 +157,4 @@ def _remains(arithmetic: Arithmetic, inputs: InputInfo, likely: bool) -> str:
     return f"What else can answer: {' and '.join(other)}." if other else ""
 
 
-__all__ = ["certain_digits", "vague_from", "verdict"]
+__all__ = ["vague_from", "verdict"]

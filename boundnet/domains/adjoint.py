@@ -15,6 +15,7 @@ import numpy as np
 from boundnet.domains.forward import Trace
 from boundnet.numerics.norms import norm2
 from boundnet.numerics.outward import Array, gamma, raise_tiny, up
+from boundnet.numerics.weigh import weigh
 from boundnet.ops.base import Local
 from boundnet.roundoff.mean_independent.mixture import mixture
 
@@ -118,8 +119,6 @@ def _weigh(row: Array, noise: Array) -> Array:
     rows, samples = row.shape[:2]
     flat = raise_tiny(np.ascontiguousarray(np.broadcast_to(noise, row.shape[1:]))).reshape(samples, -1)
     if row.size >= _LARGE:
-        from boundnet.domains.sketch.rows import weigh
-
         parts = [weigh(row[:, n].reshape(rows, -1), flat[n]) for n in range(samples)]
         return np.stack(parts, axis=1)
     size = raise_tiny(np.abs(row))

@@ -11,11 +11,12 @@ from helpers.tiny_models import classifier
 
 import boundnet
 from boundnet.analysis.guarantee import DETERMINISTIC, Guarantee
-from boundnet.analysis.verdict import certain_digits, verdict
+from boundnet.analysis.verdict import verdict
 from boundnet.arithmetic import Arithmetic
 from boundnet.arithmetic.presets import preset
 from boundnet.results import Analysis, Layer, OutputBound, Sample
 from boundnet.results.chance_info import ChanceInfo
+from boundnet.results.digits import certain_digits
 
 INF = float("inf")
 

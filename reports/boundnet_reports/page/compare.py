@@ -9,8 +9,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from boundnet.analysis.verdict import certain_digits
 from boundnet.results import Analysis
+from boundnet.results.digits import certain_digits
 from boundnet.results.text import bound_text, printable, seconds_text
 from boundnet_reports.page.axes import log_axis
 from boundnet_reports.page.depth import Legend, Plot

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from boundnet.analysis.verdict import certain_digits
 from boundnet.crosscheck.results import CrossCheck
 from boundnet.mca.results import Sampled
 from boundnet.results import Analysis
 from boundnet.results.chance_info import ChanceInfo
+from boundnet.results.digits import certain_digits
 from boundnet.results.text import bound_text, count_text, printable, share_text, value_text
 from boundnet_reports.boxes import box_facts
 from boundnet_reports.page.decisions import ratio
