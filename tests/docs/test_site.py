@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 import typer
 
-from boundnet.cli import app
+from boundnet.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,8 +7,9 @@ import pytest
 from helpers.every_tree import Accumulator, greedy, reachable
 from helpers.mutation import mutate
 
-from boundnet.arithmetic import Arithmetic, Subnormals
+from boundnet.arithmetic import Arithmetic
 from boundnet.arithmetic.formats import BFLOAT16, BINARY16, BINARY32, E4M3FN, Format, fixed_format, float_format
+from boundnet.arithmetic.model import Subnormals
 from boundnet.kernels import potential
 from boundnet.maps import DenseMap
 from boundnet.numerics.outward import Array
