@@ -170,6 +170,12 @@ def _softplus(g: Classes, node: Node) -> Iterator[int]:
         (a,) = node.operands
         tail = g.node("function", g.node("negative", g.node("absolute", a)), data="exp")
         yield g.node("add", g.node("maximum", a, g.node("constant", data=0.0)), g.node("function", tail, data="log1p"))
+        # log1p(exp(x)), which no library asks for where exp(x) is large.
+        end = g.node("constant", data=8.0)
+        far = g.node("function", g.node("negative", g.node("maximum", a, end)), data="exp")
+        near = g.node("function", g.node("minimum", a, end), data="exp")
+        above = g.node("add", a, g.node("function", far, data="log1p"))
+        yield g.node("where", a, above, g.node("function", near, data="log1p"), data=(8.0, 1.0))
 
 
 def _sigmoid(g: Classes, node: Node) -> Iterator[int]:
@@ -215,7 +221,7 @@ RULES = (
     Rule("c * where(p, x, y) -> where(p, c x, c y), max and min likewise", "kernels written by hand", _scaled_branches),
     Rule("expm1(x) <-> exp(x) - 1", "Eigen's selu, tf2onnx; ConvertExpm1 of grappler", _exp_minus_one),
     Rule("log1p(x) <-> log(1 + x)", "ONNX Runtime's softplus, tf2onnx; ConvertLog1p of grappler", _log_of_sum),
-    Rule("softplus(x) -> max(x, 0) + log1p(exp(-|x|))", "JAX", _softplus),
+    Rule("softplus(x) -> max(x, 0) + log1p(exp(-|x|)), log1p(exp(x))", f"JAX, {XLA}", _softplus),
     Rule("sigmoid(x) -> tanh(x / 2) / 2 + 1 / 2", "XLA's LogisticExpander", _sigmoid),
     Rule("rsqrt(x) <-> 1 / sqrt(x)", XLA, _root),
     Rule("1 / x -> reciprocal(x)", "grappler with Eigen's fast reciprocal", _reciprocal_function),

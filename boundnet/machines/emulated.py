@@ -18,6 +18,7 @@ from boundnet.arithmetic import Arithmetic
 from boundnet.arithmetic.formats import Format
 from boundnet.machines import errorfree
 from boundnet.machines.additions import Addend, add_up
+from boundnet.machines.stepwise import stores_steps, threshold
 from boundnet.maps import LinearMap
 from boundnet.numerics.elementary import VECTOR
 from boundnet.numerics.outward import Array, Mask
@@ -112,13 +113,28 @@ class EmulatedMachine:
     def function(self, name: str, a: Array) -> Array:
         """An elementary function off by at most its ulps; sqrt is an IEEE operation where it is listed as one."""
         a = self._load(a)
+        if name == "sigmoid" and stores_steps(self.arithmetic) and self.rng.random() < 0.5:
+            return self._sigmoid_in_steps(a)
         k = self.arithmetic.functions.of(name)
         with np.errstate(all="ignore"):
             if name == "sqrt" and k == 0.5:
                 return self.store(self._finish(*errorfree.root(a)))
             high, low = self._functions(name, a)
+            t = threshold(self.arithmetic) if name == "softplus" else None
+            if t is not None and self.rng.random() < 0.5:
+                high = np.where(a > t, a, np.where(a < -t, np.exp(a), high))
+                low = np.where(np.abs(a) > t, 0.0, low)
         value = self._off_by_ulps(k, high, low)
         return np.where(a == 0.0, 1.0, value) if name == "exp" else value
+
+    def _sigmoid_in_steps(self, a: Array) -> Array:
+        """1 / (1 + exp(-x)), or exp(x) / (1 + exp(x)) where x < 0, every step stored."""
+        one = np.ones(())
+        with np.errstate(all="ignore"):
+            if self.rng.random() < 0.5:
+                return self.div(one, self.add(one, self.function("exp", -a)))
+            small = self.function("exp", -np.abs(a))
+            return self.div(np.where(a < 0.0, small, one), self.add(one, small))
 
     def power(self, a: Array, n: int) -> Array:
         """a**n, n = 2 or 3, by a library's pow."""

@@ -17,6 +17,7 @@ from boundnet.arithmetic import Arithmetic
 from boundnet.arithmetic.formats import Format
 from boundnet.machines.boxes import choose
 from boundnet.machines.lipschitz import DEFINED_FROM, lipschitz
+from boundnet.machines.stepwise import sigmoid_by_exp, softplus_by_thresholds
 from boundnet.numerics.intervals import Box
 from boundnet.numerics.outward import Array, Mask, up
 
@@ -172,7 +173,9 @@ class RunningMachine:
             # 1 / sqrt(x), and max(x, 0) + log1p(exp(-|x|)): one operation of theirs may be a perturbed one.
             own = up(own + rules.operation_relative * (reached + own) + rules.absolute(fmt), 4)
         if name == "sigmoid":
-            own = np.maximum(own, self._by_exponential(reached))
+            own = np.maximum(own, sigmoid_by_exp(rules, reached))
+        if name == "softplus":
+            own = up(own + softplus_by_thresholds(rules, wide), 1)
         if name == "exp":
             one = _zeros(a)
             exact, own = Box(np.where(one, 1.0, exact.lo), np.where(one, 1.0, exact.hi)), np.where(one, 0.0, own)
@@ -200,24 +203,6 @@ class RunningMachine:
         exact = Box(np.maximum.reduce([t.exact.lo for t in found]), np.minimum.reduce([t.exact.hi for t in found]))
         error = np.maximum.reduce([t.error for t in found])
         return Tracked(exact, error, np.logical_or.reduce([t.overflow for t in found]))
-
-    def _by_exponential(self, reached: Array) -> Array:
-        """Error of a sigmoid kernel that evaluates 1 / (1 + exp(-x)) in the accumulator: three relative errors and a tail.
-
-        exp(-x) may overflow to infinity, after which the quotient is 0 where the exact value is below 1 / largest.
-        """
-        rules, fmt = self.arithmetic, self.arithmetic.accumulate
-        if fmt.is_fixed:
-            return np.zeros(np.shape(reached))  # fixed-point kernels tabulate
-        if fmt.overflow != "inf":
-            return np.full(np.shape(reached), np.inf)
-        step = 1.0 + rules.operation_relative
-        power = 1.0 + 2.0 * rules.ulp("exp") * fmt.unit_roundoff
-        worst = (2.0 - power) * (2.0 - step)
-        relative = step / worst - 1.0 + 2.0**-50 if worst > 0.0 else np.inf
-        # Underflow of exp(-x), where x is large, moves 1 + exp(-x) by no more than the same amount.
-        tiny = rules.absolute(fmt) + rules.flush() + max(rules.ulp("exp"), 0.5) * fmt.smallest_subnormal
-        return up(relative * reached + 4.0 * tiny + (1.0 + 2.0**-50) / fmt.largest, 4)
 
     def _copied(self, a: Tracked) -> Tracked:
         """a + 0, a * 1 or a / 1: exact unless it is flushed on the way."""

@@ -189,7 +189,7 @@ DERIVED: dict[str, tuple[Program, Program]] = {
                                 lambda m, x, y: m.function("expm1", x)),
     "log1p(x) <-> log(1 + x)": (lambda m, x, y: m.function("log", m.add(m.constant(1.0), x)),
                                 lambda m, x, y: m.function("log1p", x)),
-    "softplus(x) -> max(x, 0) + log1p(exp(-|x|))": (
+    "softplus(x) -> max(x, 0) + log1p(exp(-|x|)), log1p(exp(x))": (
         lambda m, x, y: m.function("softplus", x),
         lambda m, x, y: m.add(m.maximum(x, m.constant(0.0)),
                               m.function("log1p", m.function("exp", m.negative(m.absolute(x)))))),
