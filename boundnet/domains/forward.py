@@ -13,6 +13,7 @@ from boundnet.domains.probe_bounds import Sketched
 from boundnet.graph import LayerGraph
 from boundnet.maps import LinearMap
 from boundnet.numerics.outward import Array, up
+from boundnet.merged import with_merged
 from boundnet.ops.base import Local, Tensor
 from boundnet.roundoff.rounder import Rounder
 
@@ -92,6 +93,7 @@ def forward(
             local = op.local(rounder, *xs)
             if chance is not None:
                 local = chance.parted(op, local, xs)
+            local = with_merged(graph, rounder, name, local, tensors, local_forms, chance is None)
             radius = domain.push(name, sources, local, centre)
             radius = np.where(np.isfinite(centre), radius, np.inf)
             tensors[name] = Tensor(centre, radius, local.zero, _spread(domain, name))

@@ -26,9 +26,13 @@ class Node:
 
 
 class Classes:
-    """Operations by class, and which classes are literals.  Classes are numbers; :meth:`find` gives the current one."""
+    """Operations by class, and which classes are literals.  Classes are numbers; :meth:`find` gives the current one.
+
+    ``sealed``: a class that rules don't look into, as if it were an input.
+    """
 
     def __init__(self) -> None:
+        self.sealed: int | None = None
         self._parent: list[int] = []
         self._members: dict[int, set[Node]] = {}
         self._known: dict[Node, int] = {}
@@ -43,6 +47,11 @@ class Classes:
         return c
 
     def members(self, c: int) -> list[Node]:
+        """Operations of the class that rules may see."""
+        sealed = self.sealed is not None and self.find(c) == self.find(self.sealed)
+        return [] if sealed else self.everything(c)
+
+    def everything(self, c: int) -> list[Node]:
         """Operations of the class, in an order that does not depend on the run."""
         found = {self._settled(node) for node in self._members[self.find(c)]}
         return sorted(found, key=lambda node: (node.kind, repr(node.data), node.operands))

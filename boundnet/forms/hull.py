@@ -87,6 +87,16 @@ def rewritten(expressions: tuple[Expression, ...], inputs: int, rules: tuple[Rul
     return Forms(members, complete, complete and not any(map(_scales_by_one, expressions)), inputs)
 
 
+def crosses(whole: Expression, inner: Expression) -> bool:
+    """Whether rules that look into ``inner``, a part of ``whole``, find more than those that take it as it is."""
+    classes = Classes()
+    classes.enter(whole)
+    classes.sealed = classes.enter(inner)
+    saturate(classes, RULES)
+    classes.sealed = None
+    return saturate(classes, RULES)[1]
+
+
 def saturate(classes: Classes, rules: Sequence[Rule]) -> tuple[bool, bool]:
     """Apply ``rules`` until nothing changes: (whether that was reached, whether anything changed)."""
     changed, going = False, True
@@ -95,7 +105,7 @@ def saturate(classes: Classes, rules: Sequence[Rule]) -> tuple[bool, bool]:
         for c in classes.classes():
             if classes.find(c) != c:
                 continue
-            for node in classes.members(c):
+            for node in classes.everything(c):
                 for rule in rules:
                     for other in list(rule.rewrite(classes, node)):
                         if classes.equate(c, other):

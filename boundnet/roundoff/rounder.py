@@ -76,6 +76,17 @@ class Rounder:
         error, overflow = in_blocks(evaluate, shape, arrays, (np.float64, np.bool_))
         return error, overflow
 
+    def executed(self, program: Callable[..., Any], x: Known) -> tuple[Array, Mask]:
+        """Error of ``program(machine, x)`` in the Arithmetic alone, the centre's float64 error apart."""
+        assert self.arithmetic is not None
+        rules = self.arithmetic
+
+        def evaluate(*parts: Array) -> tuple[Array, Mask]:
+            return _run(RunningMachine(rules), (program,), [Box.around(*parts)], ())
+
+        error, overflow = in_blocks(evaluate, x.centre.shape, [x.centre, x.radius], (np.float64, np.bool_))
+        return error, overflow
+
     def _chains(
         self, programs: Sequence[Callable[..., Any]], x: Known, parameters: Sequence[Array], normalises: bool
     ) -> tuple[Array, Mask] | None:
