@@ -9,11 +9,11 @@ import numpy as np
 
 from boundnet.domains.base import Domain
 from boundnet.domains.chance import Chance
+from boundnet.domains.merged import with_merged
 from boundnet.domains.probe_bounds import Sketched
 from boundnet.graph import LayerGraph
 from boundnet.maps import LinearMap
 from boundnet.numerics.outward import Array, up
-from boundnet.merged import with_merged
 from boundnet.ops.base import Local, Tensor
 from boundnet.roundoff.rounder import Rounder
 

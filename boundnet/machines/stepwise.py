@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from boundnet.arithmetic import Arithmetic
-from boundnet.box import Box
-from boundnet.formats import Format
-from boundnet.rounding import Array, up
+from boundnet.arithmetic.formats import Format
+from boundnet.numerics.intervals import Box
+from boundnet.numerics.outward import Array, up
 
 
 def stores_steps(rules: Arithmetic) -> bool:

@@ -21,12 +21,12 @@ import numpy as np
 from boundnet.forms.expressions import Expression, Program, traced
 from boundnet.forms.hull import Forms, crosses, rewritten
 from boundnet.graph import LayerGraph
+from boundnet.numerics.outward import Array, up
 from boundnet.ops.affine import ElementwiseAffine, ScaleShift, Standardize
 from boundnet.ops.base import Local, Op, Tensor
 from boundnet.ops.divide import DivideBy
 from boundnet.ops.elementwise import Activation
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array, up
+from boundnet.roundoff.rounder import Rounder
 
 LONGEST = 4
 """Ops in a row that are merged at most."""
