@@ -10,6 +10,7 @@ import numpy as np
 from runs import MODES
 
 import boundnet
+from boundnet.frontends import load_for
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,16 @@ def windows(keras: Any, model: Any, image: np.ndarray, longest: int = 3) -> list
     return found
 
 
+def distinct(chosen: Sequence[Window]) -> list[Window]:
+    """The first of the windows that do the same to tensors of the same shapes: classes and settings, names aside."""
+    kept: dict[str, Window] = {}
+    for window in chosen:
+        layers = [layer for layer in window.model.layers if type(layer).__name__ != "InputLayer"]
+        settings = [(type(layer).__name__, {**layer.get_config(), "name": "", "layers": ""}) for layer in layers]
+        kept.setdefault(repr((settings, [x.shape for x in window.inputs])), window)
+    return list(kept.values())
+
+
 def _inputs(layer: Any) -> list[Any]:
     found = layer.input
     return list(found) if isinstance(found, list | tuple) else [found]
@@ -82,12 +93,14 @@ def compare(chosen: Sequence[Window], mode: str, preset: str = "binary32") -> li
     }  # fmt: skip
     assert set(run) == set(MODES)
     computed = run[mode]([[tf.constant(x) for x in w.inputs] for w in chosen])
-    return [_found(window, np.asarray(seen, dtype=np.float64), preset) for window, seen in zip(chosen, computed, strict=True)]
+    return [
+        _found(window, np.asarray(seen, dtype=np.float64), preset) for window, seen in zip(chosen, computed, strict=True)
+    ]
 
 
 def _found(window: Window, seen: np.ndarray, preset: str) -> Found:
     given = [x.astype(np.float64) for x in window.inputs]
-    graph = boundnet.load_for(window.model, given)
+    graph = load_for(window.model, given)
     analysis = boundnet.analyze(graph, given, preset, domain="interval", decision="none")
     (output,) = analysis.samples[0].outputs
     with np.errstate(all="ignore"):
