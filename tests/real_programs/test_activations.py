@@ -6,8 +6,8 @@ Shares nothing with the analyzer's list of evaluation forms: a form that it lack
 from __future__ import annotations
 
 import pytest
-from programs import APART, PROGRAMS
-from runs import MODES, outside
+from helpers.real_programs import APART, PROGRAMS
+from helpers.real_runs import MODES, outside
 
 keras = pytest.importorskip("keras", reason="Keras is not installed: nothing to run")
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed: nothing to run")

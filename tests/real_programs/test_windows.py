@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from application_blocks import BLOCKS, SHAPE, build
-from keras_models import randomise
-from windows import Found, compare, distinct, windows
+from helpers.application_blocks import BLOCKS, SHAPE, build
+from helpers.keras_models import randomise
+from helpers.real_windows import Found, compare, distinct, windows
 
 keras = pytest.importorskip("keras", reason="Keras is not installed: nothing to run")
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed: nothing to run")

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import meanings as m
 from flint import arb
+
+from helpers import real_meanings as m
 
 
 @dataclass(frozen=True)

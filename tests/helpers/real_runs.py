@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import meanings
 import numpy as np
-from points import DTYPES, Array, points
-from programs import PROGRAMS
 
 import boundnet
+from helpers import real_meanings as meanings
+from helpers.real_points import DTYPES, Array, points
+from helpers.real_programs import PROGRAMS
 
 MODES = ("eager", "tf.function", "XLA")
 PRESETS = {"float32": "binary32", "float16": "binary16", "bfloat16": "bfloat16"}

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from runs import MODES
 
 import boundnet
 from boundnet.frontends import load_for
+from helpers.real_runs import MODES
 
 
 @dataclass(frozen=True)
