@@ -132,13 +132,18 @@ def test_chunks_are_one_run() -> None:
     frozen = screened(graph, x)
     whole, last = Probes(frozen.domain.plan, 32, 0, 5), graph.outputs[-1]
     parts = [Probes(frozen.domain.plan, 4, first, 5) for first in range(0, 32, 4)]
+    size = np.zeros(32)
     for probes in (whole, *parts):
         for name in graph.topological():
             if frozen.domain.plan.links.get(name):
                 probes.advance(name)
+                if probes is whole and name not in frozen.domain.plan.chained:
+                    size = np.maximum(size, np.abs(probes.value(name)).reshape(32, -1).max(axis=1))
             probes.forget(name)
     assert frozen.domain.plan.links.get(last)
-    np.testing.assert_array_equal(whole.value(last), np.concatenate([probes.value(last) for probes in parts]))
+    apart = np.abs(whole.value(last) - np.concatenate([probes.value(last) for probes in parts])).reshape(32, -1)
+    # BLAS may sum few rows in another order than many; another coin is no rounding.
+    assert np.all(apart <= 1e-12 * size[:, None])
 
 
 def test_no_seed_repeats_the_screening_coins() -> None:
