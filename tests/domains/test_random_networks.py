@@ -91,7 +91,8 @@ def test_promised_norms_that_are_too_small_are_noticed() -> None:
         if not named or not certify_random(domain.plan, limits, domain.plan.radius, ENOUGH, 5).holds:
             continue
         tried += 1
-        smaller = {**limits, named[-1]: limits[named[-1]] / 4.0}
+        # Promises exceed the estimates they come from several times: a sixteenth is surely less than the norm itself.
+        smaller = {**limits, named[-1]: limits[named[-1]] / 16.0}
         radii = {**domain.plan.radius, named[-1]: domain.plan.radius[named[-1]] * 0.0}
         noticed += not certify_random(domain.plan, smaller, radii, ENOUGH, 5).holds
     assert tried >= 8
