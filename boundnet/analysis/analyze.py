@@ -14,6 +14,7 @@ import numpy as np
 from boundnet.analysis.assumptions import assumptions, boxes_line, chance_lines, coins_line
 from boundnet.analysis.boxes.analyse import analyse_boxes, box_warning
 from boundnet.analysis.boxes.given import choose_boxes, effort_of
+from boundnet.analysis.casts import cast_losses, cast_warning
 from boundnet.analysis.chance_claim import describe, lambda_for
 from boundnet.analysis.execution.executor import Submits
 from boundnet.analysis.execution.journal import open_journal
@@ -23,7 +24,7 @@ from boundnet.analysis.layer_table import LayerTable, describe_nodes
 from boundnet.analysis.repeats import repeats_warning
 from boundnet.analysis.samples import Progress, bound_samples
 from boundnet.analysis.units import Job
-from boundnet.analysis.verdict import verdict
+from boundnet.analysis.verdict import logits_only_line, overflow_text, verdict
 from boundnet.arithmetic import Arithmetic
 from boundnet.arithmetic.presets import preset
 from boundnet.errors import InputError
@@ -33,6 +34,7 @@ from boundnet.inputs.arrays import DEFAULT_COUNT, check_inputs, random_inputs, t
 from boundnet.numerics.outward import Array, check_gradual_underflow
 from boundnet.results import (
     Analysis,
+    CastLoss,
     DomainInfo,
     InputInfo,
     ModelInfo,
@@ -135,6 +137,8 @@ def analyze(
 
         found = with_reference(graph, values, found, reference, progress, executor)
         timings["reference"] = time.perf_counter() - before
+    losses = cast_losses(graph, rules, values)
+    found = losses.marked(found)
     cast_inputs = any(not np.array_equal(rules.storage.round(x), x) for x in values)
     lines = assumptions(rules, casts=bounded.casts, inputs_cast=cast_inputs)
     claim = DETERMINISTIC
@@ -146,7 +150,9 @@ def analyze(
         claim = Guarantee.of(describe(rules, lam, graph, heads, len(values[0]), bounded.claim.probability), doubt)
         lines = (*lines, *chance_lines(claim.chance))
         found = [as_likely(sample) for sample in found]
-    return _assemble(graph, rules, found, bounded.table, heads, info, bounded.domain, lines, timings, started, claim)
+    return _assemble(
+        graph, rules, found, bounded.table, heads, info, bounded.domain, lines, timings, started, claim, losses.losses
+    )
 
 
 def find_heads(graph: LayerGraph, decision: str) -> list[Head]:
@@ -181,7 +187,7 @@ def choose_inputs(
 def _assemble(
     graph: LayerGraph, rules: Arithmetic, found: list[Sample], table: LayerTable, heads: list[Head], info: InputInfo,
     domain: DomainInfo, lines: tuple[str, ...], timings: dict[str, float], started: float,
-    guarantee: Guarantee = DETERMINISTIC,
+    guarantee: Guarantee = DETERMINISTIC, losses: tuple[CastLoss, ...] = (),
 ) -> Analysis:  # fmt: skip
     layers = table.rows()
     summary = _summary(found, heads, rules)
@@ -191,22 +197,18 @@ def _assemble(
             f"no inputs were given: these are {info.source} (seed {info.seed}), which says little about real data; "
             "pass real ones with --inputs FILE"
         )
-    overflowing = [layer.name for layer in layers if layer.may_overflow]
+    overflowing = [overflow_text(layer, rules) for layer in layers if layer.may_overflow]
     if overflowing:
-        warnings.append(f"may overflow in {rules.accumulate.name}/{rules.storage.name}: {', '.join(overflowing)}")
+        warnings.append(f"overflow in {rules.accumulate.name}/{rules.storage.name}: {'; '.join(overflowing)}")
     warnings += [line for line in (guarantee.warning, *map(box_warning, found)) if line]
-    tied = sum(1 for s in found if s.decision and s.decision.holds and s.decision.probabilities_separated is False)
-    if tied:
-        word = "proved" if guarantee.chance is None else "likely"
-        warnings.append(
-            f"{tied} {word} decisions are {word} on the logits; their computed probabilities may saturate to a tie"
-        )
+    warnings += [line for loss in losses if (line := cast_warning(loss, rules))]
+    warnings += logits_only_line(summary, guarantee)
     model = ModelInfo(graph.name, graph.metadata.get("path"), graph.metadata.get("sha256"), graph.parameters, graph.metadata)
     timings["total"] = time.perf_counter() - started
     return Analysis(
         model, rules.describe(), guarantee.name, lines, tuple(warnings), info, domain, tuple(found), layers, summary,
         timings, verdict(summary, layers, found, info, rules, guarantee), versions(), nodes=describe_nodes(graph),
-        failure_probability=guarantee.probability, chance=guarantee.chance,
+        failure_probability=guarantee.probability, chance=guarantee.chance, cast_losses=losses,
     )  # fmt: skip
 
 
@@ -221,6 +223,7 @@ def _summary(found: list[Sample], heads: list[Head], rules: Arithmetic) -> Summa
         largest, largest / u if u else None, float(np.median(bounds)) if bounds else 0.0,
         max(logit) if logit else None, float(np.median(logit)) if logit else None,
         sum(1 for d in decisions if d.proved), len(decisions), rule, sum(1 for d in decisions if d.likely),
+        sum(1 for d in decisions if d.logits_only),
     )  # fmt: skip
 
 

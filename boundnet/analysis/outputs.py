@@ -58,8 +58,8 @@ def results_of(
         if head.logits is not None and head.rule != "none":
             machine_flat = runs.machine.tensors[node].centre.reshape(count, -1)
             total = _together(flat, machine_flat, ours.each, theirs.each)
-            probabilities = (centre.reshape(count, -1), bound) if head.softmax else None
-            decisions = decide(head, flat, machine_flat, (ours, theirs), probabilities)
+            returned = (centre.reshape(count, -1), bound) if node != head.output else None
+            decisions = decide(head, flat, machine_flat, (ours, theirs), returned, rules)
             shape = runs.exact.graph.shape(node)
             for n in range(count):
                 logits[n] = LogitBound(flat[n].reshape(shape), total[n].reshape(shape)) if node != head.output else None

@@ -28,14 +28,25 @@ def verdict(
         head = f"{'LIKELY' if likely else 'PROVED'}: rounding in {arithmetic.name} {changes} the class {which} {what}"
         odds = f"{_odds(guarantee)}; " if likely else ""
         return (
-            f"{head}; {odds}{size}." if math.isfinite(summary.max_absolute_bound) else f"{head}; but {_where_lost(layers)}."
+            f"{head}; {odds}{size}."
+            if math.isfinite(summary.max_absolute_bound)
+            else f"{head}; but {_where_lost(layers, arithmetic)}."
         )
     remains = _remains(arithmetic, inputs, likely)
+    on_logits = summary.total > 0 and summary.holding + summary.logits_only == summary.total
+    if on_logits and math.isfinite(summary.max_absolute_bound):
+        where = "anywhere in" if inputs.box else "of" + (" the" if inputs.count == 1 else " any of")
+        changes = "is unlikely to change" if likely else "can't change"
+        odds = f"{_odds(guarantee)}; " if likely else ""
+        head = f"LOGITS ONLY: rounding in {arithmetic.name} {changes} which logit is largest {where} {what}"
+        ties = f"the returned probabilities may tie for {summary.logits_only}"
+        return f"{head}, but {ties}; {odds}{size}. {_remedies(arithmetic)} {remains}".rstrip()
     if not math.isfinite(summary.max_absolute_bound):
         lost = sum(not _finite(sample) for sample in samples)
         still = f"; class {_word(likely)} for {summary.holding} of {summary.total}" if summary.total else ""
+        still += f", on the logits only for {summary.logits_only}" if summary.logits_only else ""
         which = f"the {what}" if inputs.box and inputs.count == 1 else f"{lost} of {what}"
-        head = f"NO BOUND for {which} in {arithmetic.name}: {_where_lost(layers)}{still}"
+        head = f"NO BOUND for {which} in {arithmetic.name}: {_where_lost(layers, arithmetic)}{still}"
         return f"{head}. {_remedies(arithmetic, True)} {remains}".rstrip()
     vague = certain_digits(samples) == 0
     if not summary.total:
@@ -46,13 +57,28 @@ def verdict(
     if inputs.box:
         return f"NOT PROVED: {_share(samples)} in {arithmetic.name}; {size}. {_remedies(arithmetic)}"
     rest = "the rest" if summary.holding else "it" if inputs.count == 1 else "they"
+    more = f", on the logits only for {summary.logits_only}" if summary.logits_only else ""
     if likely:
         kept = f"rounding likely keeps the class for {summary.holding} of {what} in {arithmetic.name} ({_odds(guarantee)})"
-        head = f"NOT ALL LIKELY: {kept}, {rest} may or may not change"
+        head = f"NOT ALL LIKELY: {kept}{more}, {rest} may or may not change"
     else:
-        head = f"NOT PROVED: class proved for {summary.proved} of {what} in {arithmetic.name}, {rest} may or may not change"
+        kept = f"class proved for {summary.proved} of {what} in {arithmetic.name}"
+        head = f"NOT PROVED: {kept}{more}, {rest} may or may not change"
     # Where some class is kept the bound does say something, whatever the largest of its elements is.
     return f"{head}; {size}. {_cause(layers, vague and not summary.holding)} {_remedies(arithmetic)} {remains}".rstrip()
+
+
+def logits_only_line(summary: Summary, guarantee: Guarantee = DETERMINISTIC) -> list[str]:
+    """What to say of decisions that hold on the logits but not on what the program returns."""
+    if not summary.logits_only:
+        return []
+    word = "proved" if guarantee.chance is None else "likely"
+    count = count_text(summary.logits_only, "decision")
+    hold = "holds" if summary.logits_only == 1 else "hold"
+    return [
+        f"{count} not {word} {hold} on the logits: their returned probabilities may tie or have no bound, so the returned "
+        "class may be another"
+    ]
 
 
 def _word(likely: bool) -> str:
@@ -98,16 +124,35 @@ def _size(bound: float, samples: Sequence[Sample], box: bool) -> str:
     return f"outputs within {bound_text(bound)} of exact ({certain})"
 
 
-def _where_lost(layers: Sequence[Layer]) -> str:
-    """Why some output has no finite bound: the first layer that may overflow or loses its bound."""
+def _where_lost(layers: Sequence[Layer], arithmetic: Arithmetic) -> str:
+    """Why some output has no finite bound: the first layer that overflows, may do so, or loses its bound."""
     for layer in layers:
         if layer.may_overflow:
-            reach = max(abs(layer.low), abs(layer.high))
-            far = f" (values up to {bound_text(reach)})" if math.isfinite(reach) else ""
-            return f"layer {layer.name!r} may overflow{far}"
+            return overflow_text(layer, arithmetic)
         if not math.isfinite(layer.absolute_bound):
             return f"the bound becomes infinite at layer {layer.name!r}"
     return "the bound of an output is infinite"
+
+
+def overflow_text(layer: Layer, arithmetic: Arithmetic) -> str:
+    """What is known of an overflow: the value reached and the exponent bits that hold it.
+
+    ``overflows`` where the float64 values themselves pass the largest number of the storage format, beyond any doubt of
+    theirs; ``may overflow`` where only values within the bound do, or intermediate ones.
+    """
+    fmt = arithmetic.storage
+    centre = layer.largest_value if layer.largest_value is not None and math.isfinite(layer.largest_value) else 0.0
+    # float64 centres of an overflowing layer may be off by anything later, and by a few roundings at the first.
+    certain = centre * (1.0 - 2.0**-20) > fmt.largest
+    reach = centre if certain else max(abs(layer.low), abs(layer.high))
+    verb = "overflows" if certain else "may overflow"
+    if not math.isfinite(reach) or reach == 0.0:
+        return f"layer {layer.name!r} {verb}"
+    # A format with e exponent bits holds magnitudes below 2**(2**(e - 1)).
+    bits = 2 + math.floor(math.log2(max(math.log2(reach), 1.0))) if reach > 1.0 else 2
+    needed = "" if fmt.is_fixed or reach <= fmt.largest else f", which takes {bits} exponent bits"
+    reaches = "values reach" if certain else "values up to"
+    return f"layer {layer.name!r} {verb} ({reaches} {bound_text(reach)}{needed})"
 
 
 def _cause(layers: Sequence[Layer], vague: bool) -> str:
@@ -136,7 +181,7 @@ def _remedies(arithmetic: Arithmetic, overflow: bool = False) -> str:
     known = ["a --format of wider range"] if overflow else ["a wider --format"] if arithmetic.storage.precision < 53 else []
     if arithmetic.accumulate == arithmetic.storage and arithmetic.storage.precision < 53:
         known.append("a wider --accumulate")
-    if arithmetic.order.kind == "any":
+    if arithmetic.order.kind == "any" and not overflow:
         known.append("a known --order")
     if overflow:
         known.append("smaller inputs")
@@ -157,4 +202,4 @@ def _remains(arithmetic: Arithmetic, inputs: InputInfo, likely: bool) -> str:
     return f"What else can answer: {' and '.join(other)}." if other else ""
 
 
-__all__ = ["vague_from", "verdict"]
+__all__ = ["logits_only_line", "overflow_text", "vague_from", "verdict"]

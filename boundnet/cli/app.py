@@ -132,8 +132,9 @@ def analyze(
 ) -> None:  # fmt: skip
     """Bound the rounding errors of MODEL for given inputs, or for all inputs of a box.
 
-    The first line printed is the verdict. Exit code: 0 all predictions proved (or none to prove and every bound finite),
-    1 not proved (likely is not proved), 2 wrong use or input, 3 an execution left its bound (--mca), 4 internal error.
+    The first line printed is the verdict. Exit code: 0 every returned class proved (or none to prove and every bound
+    finite), 1 not proved (neither are likely classes, nor those that hold on the logits only), 2 wrong use or input, 3
+    an execution left its bound (--mca), 4 internal error.
     """
     with session():
         from boundnet.cli.analyze import run

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from boundnet.results.model import (
         SCHEMA_VERSION,
         Analysis,
+        CastLoss,
         Decision,
         DomainInfo,
         InputBox,
@@ -40,6 +41,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "SCHEMA_VERSION",
     "Analysis",
+    "CastLoss",
     "Decision",
     "DomainInfo",
     "InputBox",

@@ -16,7 +16,7 @@ from boundnet.numerics.outward import Array
 from boundnet.results.model import SCHEMA_VERSION, Analysis
 from boundnet.results.to_json import RENAMED
 
-SCHEMA = Path(__file__).parent / "schema" / "analysis-1.1.json"
+SCHEMA = Path(__file__).parent / "schema" / "analysis-1.2.json"
 """JSON Schema (2020-12) of results."""
 
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from boundnet.numerics.outward import Array
+from boundnet.results.cast_loss import CastLoss
 from boundnet.results.chance_info import ChanceInfo
+from boundnet.results.decision import Decision
 from boundnet.results.to_json import plain
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 
 @dataclass(frozen=True)
@@ -74,34 +76,6 @@ class LogitBound:
 
     value: Array
     absolute_bound: Array
-
-
-@dataclass(frozen=True)
-class Decision:
-    """The predicted class and whether rounding can change it.
-
-    Attributes:
-        class_index: class of the exact network at the centre (JSON key ``class``).
-        runner_up: class that comes closest once the bounds are counted, None for a sign.
-        margin: difference of the two logits (the logit itself for a sign).
-        margin_bound: bound of |computed - exact| of that difference.
-        proved: the exact network and every conforming execution choose ``class_index``.
-        probabilities_separated: the computed probabilities differ too; None where there are none.
-        likely: the same as ``proved`` with the probability of a probabilistic result, which proves nothing.
-    """
-
-    class_index: int
-    runner_up: int | None
-    margin: float
-    margin_bound: float
-    proved: bool
-    probabilities_separated: bool | None = None
-    likely: bool = False
-
-    @property
-    def holds(self) -> bool:
-        """Whether rounding keeps the class, in the sense of the result's guarantee."""
-        return self.proved or self.likely
 
 
 @dataclass(frozen=True)
@@ -212,7 +186,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Summary:
-    """Figures over all samples; bounds in u are multiples of the storage format's unit roundoff (None for fixed point)."""
+    """Figures over all samples; bounds in u are multiples of the storage format's unit roundoff (None for fixed point).
+
+    ``proved``, ``likely`` and ``logits_only`` count decisions (:class:`Decision`); no decision is counted twice.
+    """
 
     max_absolute_bound: float
     max_absolute_bound_in_u: float | None
@@ -223,6 +200,7 @@ class Summary:
     total: int
     decision_rule: str
     likely: int = 0
+    logits_only: int = 0
 
     @property
     def holding(self) -> int:
@@ -249,6 +227,7 @@ class Analysis:
         failure_probability: the claim may fail with at most this probability, over the analyzer's own coins and, for a
             probabilistic guarantee, over the execution's roundings; None for a guarantee without any.
         chance: what a probabilistic guarantee rests on, None for others.
+        cast_losses: inputs and weights that the storage format does not hold; older results have none.
     """
 
     model: ModelInfo
@@ -268,6 +247,7 @@ class Analysis:
     nodes: tuple[Node, ...] = ()
     failure_probability: float | None = None
     chance: ChanceInfo | None = None
+    cast_losses: tuple[CastLoss, ...] = ()
     schema_version: str = SCHEMA_VERSION
 
     @property
@@ -293,3 +273,22 @@ class Analysis:
     def to_json(self) -> str:
         """Strict JSON text of :meth:`to_dict`."""
         return json.dumps(self.to_dict(), indent=1, allow_nan=False)
+
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Analysis",
+    "CastLoss",
+    "Decision",
+    "DomainInfo",
+    "InputBox",
+    "InputInfo",
+    "Layer",
+    "LogitBound",
+    "ModelInfo",
+    "Node",
+    "OutputBound",
+    "Sample",
+    "SampleReference",
+    "Summary",
+]

@@ -19,7 +19,7 @@ from boundnet_reports.page.headline import facts, meaning, not_covered, odds, re
 from boundnet_reports.page.layer_words import share
 from boundnet_reports.page.tables import Table, layer_table
 from boundnet_reports.page.views import Result, model_name
-from boundnet_reports.rows import word
+from boundnet_reports.rows import compared, margin_headings, word
 
 _MARKS = {"good": "✅", "likely": "\N{HEAVY MINUS SIGN}", "bad": "❌"}
 MOST_LAYERS = 20
@@ -123,12 +123,15 @@ def _layers(analysis: Analysis) -> list[str]:
 
 def _open(analysis: Analysis, samples: Sequence[Sample]) -> list[str]:
     rows = []
+    headings = margin_headings(analysis)
     for sample in sorted(samples, key=urgency)[:MOST_SAMPLES]:
         found = sample.decision
         if found is not None:
-            numbers = [floor_text(found.margin), bound_text(found.margin_bound), bound_text(ratio(found), 2)]
+            pairs = compared(found) or ((found.margin, found.margin_bound),)
+            numbers = [text for margin, bound in pairs for text in (floor_text(margin), bound_text(bound))]
+            numbers += [""] * (len(headings) - len(numbers)) + [bound_text(ratio(found), 2)]
             rows.append([str(sample.index), str(found.class_index), *numbers, why_not(found, analysis)])
-    lines = _table(["sample", "class", "margin", "margin's bound", "bound / margin", "why"], rows)
+    lines = _table(["sample", "class", *headings, "bound / margin", "why"], rows)
     left = len(samples) - len(rows)
     return [*lines, "", f"{count_text(left, 'more sample')} left out."] if left else lines
 

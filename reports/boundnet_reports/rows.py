@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -54,7 +55,7 @@ def sample_rows(analysis: Analysis, limit: int) -> tuple[Table, int]:
     referenced = any(sample.reference for sample in chosen)
     headings = ["sample"]
     if decided:
-        headings += ["class", "margin", "margin's bound", word(analysis)]
+        headings += ["class", *margin_headings(analysis), word(analysis)]
     headings += ["output", "error bound"]
     if referenced:
         headings += ["float64 centre off by"]
@@ -62,7 +63,7 @@ def sample_rows(analysis: Analysis, limit: int) -> tuple[Table, int]:
     for sample in sorted(chosen, key=lambda s: s.index):
         row = [str(sample.index)]
         if decided:
-            row += _decision(sample)
+            row += _decision(sample, len(margin_headings(analysis)))
         row += [values_text(sample), bound_text(_largest(sample))]
         if referenced:
             row += [bound_text(sample.reference.centre_error) if sample.reference else ""]
@@ -84,9 +85,10 @@ def summary_lines(analysis: Analysis) -> list[str]:
         lines.append(f"logits: <= {bound_text(summary.max_logit_bound)}, median {bound_text(summary.median_logit_bound)}")
     cast = cast_error(analysis)
     if cast != 0.0:
-        lines.append(f"casting weights and inputs changes outputs by about {bound_text(cast)}, which the bounds include")
+        lines.append(casting_text(analysis, cast))
     if summary.total:
-        lines.append(f"decisions ({summary.decision_rule}): {summary.holding} of {summary.total} {word(analysis)}")
+        also = f", {summary.logits_only} on the logits only" if summary.logits_only else ""
+        lines.append(f"decisions ({summary.decision_rule}): {summary.holding} of {summary.total} {word(analysis)}{also}")
     lines.append(f"inputs: {inputs.source}" + ("" if inputs.box and inputs.count == 1 else f" ({_count(inputs)})"))
     lines += [f"{key}: {value}" for key, value in box_facts(analysis).items()]
     lines += [f"note: {note}" for note in inputs.notes]
@@ -95,6 +97,16 @@ def summary_lines(analysis: Analysis) -> list[str]:
 
 def _count(inputs: InputInfo) -> str:
     return f"{inputs.count} boxes" if inputs.box else str(inputs.count)
+
+
+def casting_text(analysis: Analysis, cast: float) -> str:
+    """What casting weights and inputs changes, as far as it is known."""
+    if not math.isfinite(cast):
+        lost = sum(loss.too_large for loss in analysis.cast_losses)
+        return f"casting: {lost:,} weights or inputs do not fit the format, so that it changes outputs beyond any bound"
+    small = sum(loss.small for loss in analysis.cast_losses)
+    also = f", {small:,} small values apart, which a machine may flush to zero" if small else ""
+    return f"casting weights and inputs changes outputs by about {bound_text(cast)}{also}, which the bounds include"
 
 
 def cast_error(analysis: Analysis) -> float:
@@ -130,18 +142,39 @@ def _range(layer: Layer) -> str:
     return f"{floor_text(layer.low)} .. {bound_text(layer.high)}"
 
 
-def _decision(sample: Sample) -> list[str]:
+COMPARED = ("margin", "float64 bound", "cast margin", "rounding bound")
+"""Each margin beside the bound that it has to exceed for the class to hold on the logits."""
+
+
+def margin_headings(analysis: Analysis) -> tuple[str, ...]:
+    """What the samples' margins are shown as; boxes, and results older than schema 1.2, have but one, at a box's middle."""
+    decided = [sample.decision for sample in analysis.samples if sample.decision is not None]
+    return COMPARED if any(d.cast_margin is not None for d in decided) else ("margin", "margin's bound")
+
+
+def compared(found: Decision) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """(exact margin, its bound), (cast margin, its bound); None where a result does not have them."""
+    if found.exact_margin_bound is None or found.cast_margin is None or found.cast_margin_bound is None:
+        return None
+    return (found.margin, found.exact_margin_bound), (found.cast_margin, found.cast_margin_bound)
+
+
+def _decision(sample: Sample, columns: int) -> list[str]:
     found = sample.decision
     if found is None:
-        return ["", "", "", ""]
-    return [str(found.class_index), floor_text(found.margin), bound_text(found.margin_bound), decision_text(found)]
+        return [""] * (columns + 2)
+    pairs = compared(found) or ((found.margin, found.margin_bound),)
+    numbers = [text for margin, bound in pairs for text in (floor_text(margin), bound_text(bound))]
+    return [str(found.class_index), *numbers, *[""] * (columns - len(numbers)), decision_text(found)]
 
 
 def decision_text(found: Decision) -> str:
     """Whether a decision holds in the sense of the guarantee."""
-    if found.holds and found.probabilities_separated is False:
+    if found.holds and found.probabilities_separated is False:  # in results older than schema 1.2
         return "yes, but probabilities may tie"
-    return "yes" if found.holds else "NO"
+    if found.holds:
+        return "yes"
+    return "on the logits only" if found.logits_only else "NO"
 
 
 def _largest(sample: Sample) -> float:

@@ -13,7 +13,7 @@ from boundnet.analysis.decisions import decide
 from boundnet.analysis.heads import Head, Rows
 from boundnet.arithmetic import SEQUENTIAL, Arithmetic
 from boundnet.arithmetic.formats import E4M3FN
-from boundnet.arithmetic.presets import build
+from boundnet.arithmetic.presets import build, preset
 from boundnet.graph import LayerGraph
 from boundnet.ops import Tensor
 from boundnet.roundoff.rounder import Rounder
@@ -56,7 +56,7 @@ def test_a_tie_of_the_cast_network_is_not_proved() -> None:
     exact, machine = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
     pairs = np.array([[[0.0, 1.0], [-1.0, 0.0]]])  # D_0 - D_1 is exactly 1: the computed logits tie
     ours, theirs = Rows(np.ones((1, 2)), pairs, None), Rows(np.zeros((1, 2)), np.zeros((1, 2, 2)), None)
-    (decision,) = decide(Head("y", "y", "argmax"), exact, machine, (ours, theirs), None)
+    (decision,) = decide(Head("y", "y", "argmax"), exact, machine, (ours, theirs), None, preset("binary32"))
     assert decision is not None
     assert not decision.proved
 

@@ -11,6 +11,7 @@ from boundnet import ops
 from boundnet.analysis import heads
 from boundnet.analysis.decisions import decide
 from boundnet.analysis.heads import Head, Rows, bound_rows
+from boundnet.arithmetic.presets import preset
 from boundnet.domains.forward import Trace
 from boundnet.graph import LayerGraph
 from boundnet.maps import DenseMap
@@ -85,7 +86,7 @@ def rows_of(low: float) -> Rows:
 )
 def test_proved_needs_both_leads(exact: float, machine: float, ours: float, theirs: float, proved: bool) -> None:
     values = [np.array([[lead, 0.0, -9.0]]) for lead in (exact, machine)]
-    (decision,) = decide(HEAD, values[0], values[1], (rows_of(ours), rows_of(theirs)), None)
+    (decision,) = decide(HEAD, values[0], values[1], (rows_of(ours), rows_of(theirs)), None, preset("binary32"))
     assert decision is not None
     assert decision.class_index == 0
     assert decision.proved == proved
@@ -98,7 +99,7 @@ def test_proved_needs_both_leads(exact: float, machine: float, ours: float, thei
 )  # fmt: skip
 def test_signs_need_both_leads(exact: float, machine: float, ours: float, theirs: float, proved: bool) -> None:
     rows = (Rows(np.array([[ours]]), None, None), Rows(np.array([[theirs]]), None, None))
-    (decision,) = decide(Head("y", "y", "sign"), np.array([[exact]]), np.array([[machine]]), rows, None)
+    (decision,) = decide(Head("y", "y", "sign"), np.array([[exact]]), np.array([[machine]]), rows, None, preset("binary32"))
     assert decision is not None
     assert decision.proved == proved
 
@@ -109,7 +110,6 @@ def test_separated_probabilities_need_both_bounds(bounds: list[float], separated
     logits = np.array([[4.0, 0.0, -9.0]])
     probabilities = np.array([[0.65, 0.25, 0.1]]), np.array([bounds])
     rows = (rows_of(-1.0), rows_of(-1.0))
-    (decision,) = decide(HEAD, logits, logits, rows, probabilities)
+    (decision,) = decide(HEAD, logits, logits, rows, probabilities, preset("fixed(8,8)"))
     assert decision is not None
-    assert decision.proved
-    assert decision.probabilities_separated == separated
+    assert (decision.proved, decision.logits_only, decision.probabilities_separated) == (separated, not separated, separated)

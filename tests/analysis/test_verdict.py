@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from helpers.tiny_models import classifier
 
 import boundnet
 from boundnet.analysis.guarantee import DETERMINISTIC, Guarantee
-from boundnet.analysis.verdict import verdict
+from boundnet.analysis.verdict import overflow_text, verdict
 from boundnet.arithmetic import Arithmetic
+from boundnet.arithmetic.formats import float_format
 from boundnet.arithmetic.presets import preset
 from boundnet.results import Analysis, Layer, OutputBound, Sample
 from boundnet.results.chance_info import ChanceInfo
@@ -124,3 +126,32 @@ def test_digits_are_the_fewest_of_all() -> None:
 
 def test_written_result_keeps_its_verdict(analysis: Analysis, tmp_path: Path) -> None:
     assert again(analysis) == analysis.verdict
+
+
+@pytest.mark.parametrize(
+    ("largest", "low", "high", "said"),
+    [
+        (70000.0, -70000.0, 5.0, "layer 'd' overflows (values reach 70000, which takes 6 exponent bits)"),
+        (60000.0, -60000.0, 66000.0, "layer 'd' may overflow (values up to 66000, which takes 6 exponent bits)"),
+        (1e5, 0.0, 1e5, "layer 'd' overflows (values reach 100000, which takes 6 exponent bits)"),
+        (1e12, 0.0, 1e12, "layer 'd' overflows (values reach 1e+12, which takes 7 exponent bits)"),
+        (10.0, 0.0, 11.0, "layer 'd' may overflow (values up to 11)"),
+        (10.0, -np.inf, np.inf, "layer 'd' may overflow"),
+        (None, 0.0, 1e6, "layer 'd' may overflow (values up to 1000000, which takes 6 exponent bits)"),
+    ],
+)
+def test_overflow_is_certain_or_possible(largest: float | None, low: float, high: float, said: str) -> None:
+    layer = Layer("d", "Dense", (3,), np.inf, 0.0, True, 0.0, 0.0, low, high, largest_value=largest)
+    assert overflow_text(layer, boundnet.build("binary16")) == said
+
+
+@pytest.mark.parametrize(("value", "bits"), [(65504.0, 5), (65536.0, 6), (2.0**127, 8), (2.0**128, 9), (3.0, 2), (5.0, 3)])
+def test_exponent_bits_hold_the_value(value: float, bits: int) -> None:
+    """A format with e bits holds 2**(2**(e - 1)) (1 - u): checked against the formats themselves."""
+    layer = Layer("d", "Dense", (3,), np.inf, 0.0, True, 0.0, 0.0, 0.0, value, largest_value=None)
+    narrow = boundnet.build(storage="float(4,2)", accumulate="binary32")
+    told = re.search(r"takes (\d+) exponent bits", overflow_text(layer, narrow))
+    wide, less = float_format(24, bits), float_format(24, max(bits - 1, 2))
+    assert wide.largest >= value
+    assert bits == 2 or less.largest < value
+    assert (told is None and value <= narrow.storage.largest) or (told is not None and int(told[1]) == bits)

@@ -105,9 +105,22 @@ def vacuous() -> Analysis:
     return rewritten(replace(analysis, samples=samples, layers=layers, summary=summary), "binary32")
 
 
+def ties() -> Analysis:
+    """One class that holds on the logits only, with the margins that are compared."""
+    analysis = plain()
+    margins = {"exact_margin_bound": 1e-15, "cast_margin": 2.0, "cast_margin_bound": 0.25}
+    decisions = [replace(s.decision, **margins) for s in analysis.samples if s.decision]
+    first = replace(decisions[0], proved=False, logits_only=True, probabilities_separated=False)
+    samples = [replace(s, decision=d) for s, d in zip(analysis.samples, (first, decisions[1]), strict=True)]
+    return rewritten(
+        replace(analysis, samples=tuple(samples), summary=replace(analysis.summary, proved=0, logits_only=1)), "binary32"
+    )
+
+
 RESULTS: dict[str, Callable[[], Result | list[Result]]] = {
     "plain": plain,
     "odd": odd,
+    "ties": ties,
     "nothing": nothing,
     "likely": likely,
     "vacuous": vacuous,

@@ -14,6 +14,7 @@ from boundnet.analysis.boxes.forms import Forms, bound_forms
 from boundnet.analysis.boxes.inputs_affine import InputForms
 from boundnet.analysis.boxes.sides import midpoint, unflatten
 from boundnet.analysis.heads import Head
+from boundnet.analysis.ties import ranges_apart, softmax_apart
 from boundnet.arithmetic import Arithmetic
 from boundnet.domains import AffineDomain, IntervalDomain
 from boundnet.domains.affine import TooManySymbols
@@ -192,7 +193,7 @@ class Bounder:
         if self.head.rule == "sign":
             low, high = _low(forms, name).reshape(count), _high(forms, name).reshape(count)
             best = (value[:, 0] > 0).astype(np.int64)
-            return value, error, best, np.where(best == 1, low, -high), error[:, 0]
+            return value, error, best, self._returned(forms, best, np.where(best == 1, low, -high)), error[:, 0]
         best = np.argmax(value, axis=1)
         spread, apart = _pairs(forms, name, value, best)
         rows = np.arange(count)
@@ -200,7 +201,19 @@ class Bounder:
             slack = np.nextafter(np.nextafter(value[rows, best][:, None] - value, -np.inf) - spread, -np.inf)
         slack = np.where(np.isnan(slack), -np.inf, slack)
         slack[rows, best] = np.inf
-        return value, error, best, slack.min(axis=1), apart
+        return value, error, best, self._returned(forms, best, slack.min(axis=1)), apart
+
+    def _returned(self, forms: Forms, best: Index, slack: Array) -> Array:
+        """By how much class ``best`` leads on the logits, not above 0 where returned values may tie or decide otherwise."""
+        assert self.head is not None
+        if self.head.logits == self.head.output:
+            return slack
+        name, count = self.head.output, len(slack)
+        low, high, error = (part(forms, name).reshape(count, -1) for part in (_low, _high, Forms.error))
+        apart = ranges_apart(low, high, best)
+        if self.head.softmax:
+            apart |= softmax_apart(self.rules, slack, error[np.arange(count), best], low.shape[1])
+        return np.where(apart, slack, np.minimum(slack, 0.0))
 
 
 def _centre(forms: Forms, name: str) -> Array:

@@ -10,19 +10,29 @@ from markupsafe import Markup
 from boundnet.results import Analysis, Decision, Sample
 from boundnet.results.text import bound_text, count_text
 from boundnet_reports.page.histogram import Entry, Words, log_histogram
+from boundnet_reports.rows import compared
 
 
 def ratio(found: Decision) -> float:
-    """Bound of the margin / margin, rounded up: below 1 rounding can't close the margin; NaN where it is undefined."""
-    if math.isnan(found.margin) or math.isnan(found.margin_bound):
+    """Bound of the margin / margin, rounded up: below 1 rounding can't close the margin; NaN where it is undefined.
+
+    The larger ratio of the two margins that are compared, the exact network's and that of the network with cast weights.
+    """
+    pairs = compared(found) or ((found.margin, found.margin_bound),)
+    parts = [_part(margin, bound) for margin, bound in pairs]
+    return math.nan if any(map(math.isnan, parts)) else max(parts)
+
+
+def _part(margin: float, bound: float) -> float:
+    if math.isnan(margin) or math.isnan(bound):
         return math.nan
-    if found.margin_bound == 0.0 and found.margin > 0.0:
+    if bound <= 0.0 and margin > 0.0:
         return 0.0
-    if found.margin <= 0.0 or math.isinf(found.margin_bound):
+    if margin <= 0.0 or math.isinf(bound):
         return math.inf
-    if math.isinf(found.margin):
+    if math.isinf(margin):
         return math.nan
-    return math.nextafter(found.margin_bound / found.margin, math.inf)
+    return math.nextafter(bound / margin, math.inf)
 
 
 def urgency(sample: Sample) -> tuple[int, float, int]:
@@ -42,6 +52,8 @@ def why_not(found: Decision, analysis: Analysis) -> str:
         return "the margin is undefined: the exact network itself gives no finite values"
     if math.isinf(found.margin_bound):
         return f"the margin has no finite bound{_lost(analysis)}"
+    if found.logits_only:
+        return "the logits differ in every execution, but the returned probabilities may tie or have no bound"
     if found.margin <= 0.0:
         return "the exact network itself does not separate the two classes"
     times = ratio(found)
@@ -50,7 +62,8 @@ def why_not(found: Decision, analysis: Analysis) -> str:
         return f"the bound is {bound_text(times, 2)} times the margin: a bound smaller by more than that factor would {it}"
     if analysis.inputs.box:
         return "the ranges of the classes over the box overlap"
-    return "the bound is below this margin, but casting weights or inputs, or another class, takes up what is left"
+    other = "another class" if compared(found) else "casting weights or inputs, or another class,"
+    return f"the bound is below this margin, but {other} takes up what is left"
 
 
 def _lost(analysis: Analysis) -> str:

@@ -16,7 +16,7 @@ from boundnet.results.text import bound_text, count_text, printable, share_text,
 from boundnet_reports.boxes import box_facts
 from boundnet_reports.page.decisions import ratio
 from boundnet_reports.page.layer_words import has_shares, share
-from boundnet_reports.rows import cast_error, rules_text, word
+from boundnet_reports.rows import cast_error, casting_text, rules_text, word
 
 _MEANING = {
     "deterministic": "a theorem: it holds for every execution that conforms to the arithmetic below",
@@ -142,7 +142,7 @@ def facts(analysis: Analysis) -> Mapping[str, str]:
         )
     cast = cast_error(analysis)
     if cast != 0.0:
-        found["casts"] = f"casting weights and inputs changes outputs by about {bound_text(cast)}, which the bounds include"
+        found["casts"] = casting_text(analysis, cast)
     domain = analysis.domain
     found["domain"] = f"{domain.used} (asked for: {domain.requested}): {domain.reason}"
     return {key: printable(value) for key, value in found.items()}

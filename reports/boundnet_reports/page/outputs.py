@@ -14,6 +14,7 @@ from boundnet.results.text import bound_text, floor_text, printable, value_text
 from boundnet_reports.page.axes import LinearAxis, linear_axis
 from boundnet_reports.page.decisions import ratio, urgency, why_not
 from boundnet_reports.page.svg import element, join, percent
+from boundnet_reports.rows import compared
 
 MOST_SHOWN = 40
 """Samples with a drawing of their own."""
@@ -64,7 +65,13 @@ def _panel(analysis: Analysis, sample: Sample, word: str) -> Panel:
         line = f"Class {found.class_index}: the margin is undefined"
         if not math.isnan(found.margin):
             line = f"Class {found.class_index} leads by {floor_text(found.margin)}{rival}{where}; "
-            line += f"rounding changes that by at most {bound_text(found.margin_bound)}"
+            line += f"casting and rounding change that by at most {bound_text(found.margin_bound)}"
+            pairs = compared(found)
+            if pairs is not None and pairs[1][0] != found.margin:
+                line += (
+                    f"; with cast weights and inputs it leads by {floor_text(pairs[1][0])}, and rounding changes that by at "
+                    f"most {bound_text(pairs[1][1])}"
+                )
         times = ratio(found)
         if found.holds and 0.0 < times < 1.0 and not analysis.inputs.box:
             line += (
@@ -75,7 +82,7 @@ def _panel(analysis: Analysis, sample: Sample, word: str) -> Panel:
         lines.append(line + ".")
         if not found.holds:
             lines.append(f"Not {word}: {why_not(found, analysis)}.")
-        elif found.probabilities_separated is False:
+        elif found.probabilities_separated is False:  # in results older than schema 1.2
             lines.append("The computed probabilities may tie all the same.")
     else:
         worst = max((float(np.max(output.absolute_bound, initial=0.0)) for output in sample.outputs), default=0.0)

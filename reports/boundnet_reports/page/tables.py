@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from boundnet.results import Analysis, Layer, Sample
+from boundnet.results import Analysis, Decision, Layer, Sample
 from boundnet.results.text import bound_text, floor_text, printable, shape_text, share_text
 from boundnet_reports.page.decisions import ratio, urgency, why_not
 from boundnet_reports.page.depth import Observed
@@ -25,7 +25,7 @@ from boundnet_reports.page.layer_words import (
     share,
 )
 from boundnet_reports.page.network import anchor
-from boundnet_reports.rows import decision_text, values_text, word
+from boundnet_reports.rows import compared, decision_text, margin_headings, values_text, word
 
 MOST_SAMPLES = 500
 
@@ -141,8 +141,7 @@ def sample_table(analysis: Analysis) -> Table:
     headings = [Heading("sample", True)]
     if decided:
         headings += [
-            Heading("class", True), Heading("margin", True, "by how much the class leads"),
-            Heading("margin's bound", True, "by how much rounding can change the margin"),
+            Heading("class", True), *(Heading(text, True, _MARGINS[text]) for text in margin_headings(analysis)),
             Heading("bound / margin", True, "below 1, rounding can't close the margin"), Heading(word(analysis)),
         ]  # fmt: skip
     headings += [Heading("output"), Heading("error bound", True, "largest of any value of the outputs")]
@@ -152,19 +151,36 @@ def sample_table(analysis: Analysis) -> Table:
     return Table("samples", tuple(headings), rows, len(analysis.samples) - len(chosen))
 
 
+_MARGINS = {
+    "margin": "by how much the class leads in the exact network, evaluated in float64",
+    "float64 bound": "by how much that evaluation may be off: the margin has to exceed it",
+    "cast margin": "by how much the class leads in the network with weights and inputs cast to the storage format",
+    "rounding bound": "by how much rounding can change the cast margin, which has to exceed it",
+    "margin's bound": "by how much rounding can change the margin",
+}
+
+
+def _margins(found: Decision, columns: int) -> list[Cell]:
+    """Margins and the bounds they have to exceed, in turn."""
+    cells = []
+    for margin, bound in compared(found) or ((found.margin, found.margin_bound),):
+        cells += [number(floor_text(margin), margin), number(bound_text(bound), bound)]
+    return [*cells, *[Cell("")] * (columns - len(cells))]
+
+
 def _sample(sample: Sample, analysis: Analysis, decided: bool, referenced: bool) -> Row:
     cells = [number(str(sample.index), sample.index)]
     found = sample.decision
     if decided and found is not None:
         part = ratio(found)
         cells += [
-            number(str(found.class_index), found.class_index), number(floor_text(found.margin), found.margin),
-            number(bound_text(found.margin_bound), found.margin_bound), number(bound_text(part, 2), part),
+            number(str(found.class_index), found.class_index), *_margins(found, len(margin_headings(analysis))),
+            number(bound_text(part, 2), part),
             Cell(decision_text(found), tone="good" if found.holds else "bad",
                  more=() if found.holds else (("why", why_not(found, analysis)),)),
         ]  # fmt: skip
     elif decided:
-        cells += [Cell("")] * 5
+        cells += [Cell("")] * (3 + len(margin_headings(analysis)))
     worst = max((float(np.max(output.absolute_bound, initial=0.0)) for output in sample.outputs), default=0.0)
     cells += [Cell(values_text(sample)), _bound(worst)]
     if referenced:
