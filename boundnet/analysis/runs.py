@@ -18,6 +18,8 @@ from boundnet.domains.sketch.prove import Note, prove
 from boundnet.domains.sketch.settings import Settings, cost_of, settings_for, smaller
 from boundnet.graph import LayerGraph
 from boundnet.numerics.outward import Array
+from boundnet.domains.steps import SteppedIntervals
+from boundnet.instrument import instrumented
 from boundnet.ops.base import Op
 from boundnet.roundoff.rounder import Rounder
 
@@ -83,6 +85,10 @@ class Runner:
         self.casts = arithmetic.nearest or chance is not None
         cast = self.casts and _casts_weights(graph, arithmetic)
         self.cast_graph = cast_weights(graph, arithmetic) if cast else graph
+        stepped = instrumented(self.cast_graph, arithmetic) if chance is None else None
+        self.stepped = stepped is not None
+        self.machine_graph = self.cast_graph if stepped is None else stepped
+        self._machine_consumers = {name: self.machine_graph.consumers(name) for name in self.machine_graph.topological()}
 
     def chunk(self) -> int:
         """How many samples to analyse together with intervals; follows from the graph alone."""
@@ -92,7 +98,7 @@ class Runner:
     def intervals(self, inputs: Sequence[Array], tick: Tick | None = None) -> Runs:
         """Both traces for a chunk, radii by intervals: (N, *shape) float64 arrays, one for each Input node."""
         return Runs(
-            self._forward(inputs, IntervalDomain(self._lam), tick),
+            self._forward(inputs, SteppedIntervals() if self.stepped else IntervalDomain(self._lam), tick),
             forward(self.graph, inputs, self._exact, IntervalDomain(), tick=tick),
         )
 
@@ -106,7 +112,7 @@ class Runner:
         precise = self.arithmetic.storage.precision > 40
 
         try:
-            machine = self._forward(inputs, AffineDomain(self._consumers, limit, self._lam), tick)
+            machine = self._forward(inputs, AffineDomain(self._machine_consumers, limit, self._lam), tick)
             exact = None if precise else forward(self.graph, inputs, self._exact, IntervalDomain(), tick=tick)
             if exact is None or not _negligible(exact, machine):
                 exact = forward(self.graph, inputs, self._exact, AffineDomain(self._consumers, limit), tick=tick)
@@ -116,7 +122,7 @@ class Runner:
 
     def _forward(self, inputs: Sequence[Array], domain: Domain, tick: Tick | None) -> Trace:
         """The machine's run."""
-        return forward(self.cast_graph, self._cast(inputs), self._machine, domain, tick=tick, chance=self.chance)
+        return forward(self.machine_graph, self._cast(inputs), self._machine, domain, tick=tick, chance=self.chance)
 
     def together(self) -> int:
         """How many samples a sketch takes at once: several where there are many nodes and each is little work."""

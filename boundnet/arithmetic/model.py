@@ -24,6 +24,8 @@ Fma = Literal["yes", "no", "either"]
 Bias = Literal["any", "first", "last", "separate"]
 Normalisation = Literal["stored", "kept", "wide"]
 Forms = Literal["any", "document"]
+Ties = Literal["even", "any"]
+Stores = Literal["all", "any"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ class Arithmetic:
             ``storage``.
         forms: of elementwise formulas: ``any`` of those that :mod:`boundnet.forms` derives, or the one that
             :mod:`boundnet.functions` and the ops list first (``document``), which emitted code computes.
+        ties: where a value half-way between two numbers goes when it is stored to nearest.
+        stores: whether every operation's result is really stored, or fused code may keep any of them in ``accumulate``.
     """
 
     name: str
@@ -103,6 +107,8 @@ class Arithmetic:
     perturbation: Perturbation | None = None
     normalisation: Normalisation = "kept"
     forms: Forms = "any"
+    ties: Ties = "even"
+    stores: Stores = "all"
 
     def __post_init__(self) -> None:
         if not self.accumulate.holds(self.storage):
@@ -264,6 +270,7 @@ class Arithmetic:
             "bias": self.bias,
             "normalisation": self.normalisation,
             "forms": self.forms,
+            **({"ties": self.ties, "stores": self.stores} if self.widens else {}),
             "functions": {"name": self.functions.name, "ulp": dict(self.functions.ulps), "source": self.functions.source},
             "unit_roundoff": self.storage.unit_roundoff,
             "formats": {"storage": self.storage.describe(), "accumulate": self.accumulate.describe()},

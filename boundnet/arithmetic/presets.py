@@ -62,7 +62,7 @@ def preset(name: str) -> Arithmetic:
 def build(
     name: str | None = None, *, storage: str | None = None, accumulate: str | None = None, order: str | None = None,
     fma: str | None = None, rounding: str | None = None, subnormals: str | None = None, bias: str | None = None,
-    normalisation: str | None = None, forms: str | None = None,
+    normalisation: str | None = None, forms: str | None = None, ties: str | None = None, stores: str | None = None,
 ) -> Arithmetic:  # fmt: skip
     """An execution model from a preset (default binary32) and changes to it.
 
@@ -86,9 +86,11 @@ def build(
         "bias": ("any", "first", "last", "separate"),
         "normalisation": ("stored", "kept", "wide"),
         "forms": ("any", "document"),
+        "ties": ("even", "any"),
+        "stores": ("all", "any"),
     }
     given = {"fma": fma, "rounding": rounding, "subnormals": subnormals, "bias": bias, "normalisation": normalisation,
-             "forms": forms}  # fmt: skip
+             "forms": forms, "ties": ties, "stores": stores}  # fmt: skip
     for field, value in given.items():
         if value is None:
             continue

@@ -52,7 +52,7 @@ def adjoint(trace: Trace, node: str, rows: Array) -> Adjoint:
     rounding: dict[str, Array] = {}
     linearisation: dict[str, Array] = {}
     blank = np.zeros(rows.shape[:2])
-    strips, shifts, shift_sizes = blank, blank, blank
+    noises, strips, shifts, shift_sizes = blank, blank, blank, blank
     squares: dict[str, tuple[Array, Array]] = {}
     terms = 2
     order = graph.topological()
@@ -64,6 +64,7 @@ def adjoint(trace: Trace, node: str, rows: Array) -> Adjoint:
             local = trace.locals.get(name)
             if local is None:
                 rounding[name] = _weigh(row, trace.tensors[name].radius)
+                noises = noises + rounding[name]
                 continue
             rounding[name] = _weigh(row, np.where(local.overflow, np.inf, local.rounding))
             if local.deviation is not None and local.excess is not None:
@@ -73,6 +74,7 @@ def adjoint(trace: Trace, node: str, rows: Array) -> Adjoint:
                 own = gamma(linear.fan_out + 2) * linear.absolute(radius)
                 reach = _weigh(linear.transpose(row), radius) + _weigh(row, np.broadcast_to(own, row.shape[1:]))
                 rounding[name] = up(rounding[name] + reach, 2)
+            noises = noises + rounding[name]
             if name not in trace.slack:
                 trace.slack[name] = _slack(trace, name, local)
             missed = trace.slack[name]
@@ -85,7 +87,8 @@ def adjoint(trace: Trace, node: str, rows: Array) -> Adjoint:
                 moved = _weigh(row, np.abs(local.shift))
                 shift_sizes = shift_sizes + moved
                 terms += int(np.prod(row.shape[2:])) + 2
-                linearisation[name] = linearisation[name] + moved
+                part = rounding if local.stores else linearisation
+                part[name] = part[name] + moved
             for source, linear in zip(graph.inputs_of(name), local.maps, strict=True):
                 if not trace.tensors[source].radius.any():
                     continue  # no execution deviates there
@@ -95,7 +98,7 @@ def adjoint(trace: Trace, node: str, rows: Array) -> Adjoint:
         if squares:
             found = mixture(trace.lam, *(np.stack([pair[i] for pair in squares.values()]) for i in range(2)))
             spread = found.total
-        rest = up(sum(rounding.values(), spread) + strips + gamma(terms) * shift_sizes, 2 * len(order) + 6)
+        rest = up(noises + spread + strips + gamma(terms) * shift_sizes, 2 * len(order) + 6)
         rest = np.where(np.isnan(rest) | np.isnan(shifts), np.inf, rest)
         if squares:
             for name, part in zip(squares, found.parts, strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,6 +20,14 @@ class Domain(Protocol):
 
     def push(self, name: str, inputs: tuple[str, ...], local: Local, centre: Array) -> Array:
         """Radius of node ``name``: a bound of |y^ - y~| for every execution, (N, *shape), about the centre y~."""
+
+
+@runtime_checkable
+class SteppedDomain(Protocol):
+    """A domain that keeps both ends of every node's range."""
+
+    def ends(self, name: str) -> tuple[Array, Array]:
+        """Numbers that enclose every value of node ``name``."""
 
 
 class Correlated(Protocol):
@@ -58,7 +66,7 @@ def worst_of(local: Local) -> Array:
 def capped(radius: Array, local: Local, lam: float = 0.0) -> Array:
     """``radius``, or the op's own bound of its deviation where that is smaller; NaN becomes infinity."""
     if local.cap is not None:
-        own = up(rounding_of(local, lam) + local.cap, 1)
+        own = local.cap if local.stores else up(rounding_of(local, lam) + local.cap, 1)
         radius = np.minimum(np.where(np.isnan(radius), np.inf, radius), np.where(np.isnan(own), np.inf, own))
     return np.where(np.isnan(radius), np.inf, radius)
 

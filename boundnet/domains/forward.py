@@ -7,15 +7,17 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from boundnet.domains.base import Domain
+from boundnet.domains.base import Domain, SteppedDomain
 from boundnet.domains.chance import Chance
 from boundnet.domains.merged import with_merged
 from boundnet.domains.probe_bounds import Sketched
 from boundnet.graph import LayerGraph
+from boundnet.grids import Exponents, exponent_of, trailing
 from boundnet.maps import LinearMap
 from boundnet.numerics.outward import Array, up
 from boundnet.ops.base import Local, Tensor
 from boundnet.roundoff.rounder import Rounder
+from boundnet.ops.store import Store
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def forward(
     overflow: dict[str, bool] = {}
     entering = dict(zip(graph.inputs, range(len(inputs)), strict=True))
     trace = Trace(graph, tensors, local_forms, overflow, lam=0.0 if chance is None else chance.lam)
+    stepped = any(isinstance(graph.op(name), Store) for name in graph.topological())
     begin = getattr(domain, "begin", None)
     if begin is not None:
         begin(trace)
@@ -84,7 +87,8 @@ def forward(
                 reach = up(box + kept, 1)
                 zero = (value == 0.0) & (reach == 0.0)
                 overflow[name] = not bool(np.isfinite(reach).all())
-                tensors[name] = Tensor(value, domain.enter(name, reach), zero, _spread(domain, name))
+                grid = input_grid(value, reach, rounder) if stepped else None
+                tensors[name] = Tensor(value, domain.enter(name, reach), zero, _spread(domain, name), grid)
                 continue
             sources = graph.inputs_of(name)
             xs = [tensors[source] for source in sources]
@@ -96,7 +100,8 @@ def forward(
             local = with_merged(graph, rounder, name, local, tensors, local_forms, chance is None)
             radius = domain.push(name, sources, local, centre)
             radius = np.where(np.isfinite(centre), radius, np.inf)
-            tensors[name] = Tensor(centre, radius, local.zero, _spread(domain, name))
+            ends = domain.ends(name) if isinstance(domain, SteppedDomain) else None
+            tensors[name] = Tensor(centre, radius, local.zero, _spread(domain, name), local.grid, ends)
             local_forms[name] = _slim(local)
             overflow[name] = bool(np.any(local.overflow)) or not bool(np.isfinite(centre).all())
     return trace
@@ -106,7 +111,16 @@ def _slim(local: Local) -> Local:
     """``local`` without what later passes do not read: memory of deep networks."""
     strip = local.strip if local.strip is not None and np.any(local.strip) else None
     shift = local.shift if local.shift is not None and np.any(local.shift) else None
-    return replace(local, strip=strip, shift=shift, cap=None)
+    return replace(local, strip=strip, shift=shift, cap=None, grid=None, ends=None)
+
+
+def input_grid(value: Array, reach: Array, rounder: Rounder) -> Exponents | None:
+    """Exponents of powers of two that divide every stored input."""
+    if rounder.arithmetic is None:
+        return None
+    own = trailing(value)
+    eta = exponent_of(rounder.arithmetic.storage.smallest_subnormal)
+    return own if not reach.any() else np.where(reach == 0.0, own, np.minimum(own, eta)).astype(np.int16)
 
 
 def _spread(domain: Domain, name: str) -> Callable[[LinearMap], Array] | None:

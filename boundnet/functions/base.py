@@ -45,6 +45,7 @@ class Function:
         kinks: points where f is continuous and not differentiable.
         positive: whether it is defined for positive arguments only.
         zero_at_zero: whether f(0) = 0 in exact arithmetic and in every execution.
+        selects: constants, one of which is the result unless that is the argument itself; None where anything is computed.
         recipe: (callable, its arguments) that makes it again: its programs, closures, can't be sent to other processes.
     """
 
@@ -57,6 +58,7 @@ class Function:
     monotone: bool = False
     zero_at_zero: bool = False
     positive: bool = False
+    selects: tuple[float, ...] | None = None
     recipe: tuple[Callable[..., Function], tuple[Any, ...]] | None = None
 
     def __reduce__(self) -> str | tuple[Any, ...]:

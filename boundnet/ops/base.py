@@ -9,7 +9,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from boundnet.arithmetic import Arithmetic
 from boundnet.errors import GraphError
+from boundnet.grids import Exponents
 from boundnet.machines.base import Machine
 from boundnet.maps import LinearMap, Zero
 from boundnet.numerics.outward import Array, Mask, up
@@ -29,12 +31,25 @@ class Tensor:
         radius: (N, *shape), nonnegative, inf where nothing is known.
         zero: True where the exact value and every computed one are exactly 0.
         spread_of: the domain's own bound of |L D| for a linear map L, where it knows correlations.
+        grid: exponents of powers of two that divide every stored value, None where that is not known.
+        ends: numbers that enclose every value, where the domain knows more than |x^ - centre| <= radius; None elsewhere.
     """
 
     centre: Array
     radius: Array
     zero: Mask
     spread_of: Callable[[LinearMap], Array] | None = None
+    grid: Exponents | None = None
+    ends: tuple[Array, Array] | None = None
+
+    def range(self) -> tuple[Array, Array]:
+        """Enclosure of every value: exactly the centre where the radius is 0."""
+        if self.ends is not None:
+            return self.ends
+        with np.errstate(invalid="ignore", over="ignore"):
+            low, high = np.nextafter(self.centre - self.radius, -np.inf), np.nextafter(self.centre + self.radius, np.inf)
+        still = self.radius == 0.0
+        return np.where(still, self.centre, low), np.where(still, self.centre, high)
 
     def spread(self, linear: LinearMap) -> Array:
         """Bound of |L D| for this tensor's deviation D: |L| E, or less where the domain keeps correlations."""
@@ -63,6 +78,9 @@ class Local:
             (:class:`boundnet.roundoff.mean_independent.split.Split`); None where ``rounding`` is all there is.
         excess: how much more than ``rounding`` the worst case is where there is a deviation.
         shared: pairs (L, radius) of errors that reach several elements through L, which ``rounding`` leaves out as well.
+        grid: of the result, as in :class:`Tensor`; None where nothing is known.
+        ends: enclosure of the result in every run that holds whatever the maps say, or None.
+        stores: the op only rounds: ``shift`` is part of that, and ``cap`` bounds |y^ - centre| with it.
     """
 
     maps: tuple[LinearMap, ...]
@@ -75,6 +93,9 @@ class Local:
     deviation: Array | None = None
     excess: Array | None = None
     shared: tuple[tuple[LinearMap, Array], ...] = ()
+    grid: Exponents | None = None
+    ends: tuple[Array, Array] | None = None
+    stores: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,6 +194,13 @@ class Op(ABC):
     def clearance(self, *xs: Tensor) -> tuple[Array | None, ...]:
         """For each input, radii below which :meth:`undecided` finds nothing open, None where no such bound is known."""
         return (None,) * len(xs)
+
+    def stores_once(self, rules: Arithmetic, operands: int) -> bool:
+        """Whether machines round the result of ``operands`` tensors to storage once, at the end, and nothing before it.
+
+        Then a :class:`boundnet.ops.store.Store` may follow the op in the accumulator.  Ops that round nothing need none.
+        """
+        return self.normalises and rules.normalisation != "stored"
 
     def parameters(self) -> tuple[Array, ...]:
         """Stored weights."""

@@ -12,6 +12,7 @@ import numpy as np
 from boundnet.errors import GraphError
 from boundnet.forms import with_rewritten
 from boundnet.functions import Function
+from boundnet.grids import trailing
 from boundnet.machines.floats import FloatMachine
 from boundnet.maps import Diagonal
 from boundnet.numerics.intervals import Box
@@ -21,6 +22,7 @@ from boundnet.roundoff.mean_independent.roundings import MeanIndependent
 from boundnet.roundoff.mean_independent.split import Split
 from boundnet.roundoff.rounder import Rounder
 from boundnet.roundoff.strips import centre_of, piecewise, slopes, smooth, value_range
+from boundnet.ops.maxima import read_within
 
 FLOATS = FloatMachine()
 
@@ -78,11 +80,19 @@ class Activation(Parametric):
         else:
             strip = smooth(f, x.centre, x.radius, value)
         error, overflow = rounder.program(f.programs, xs)
+        grid, ends = None, None
+        if f.selects is not None and x.grid is not None:
+            # Where no argument is subnormal nothing is read as 0, and what is selected is rounded no more.
+            plain, _ = rounder.gradual.program(f.programs, xs)
+            normal = rounder.never_subnormal(x)
+            error = error if normal is None else np.where(normal, plain, error)
+            grid = np.minimum(x.grid, trailing(np.array(f.selects)).min()) if not plain.any() else None
+            ends = None if x.ends is None else read_within(self.centre(x.ends[0]), self.centre(x.ends[1]), error)
         # A piece that is 0 is 0 in every execution only where no rounded literal can lead a run off it.
         zero = (strip.zero & (error == 0.0)) | (x.zero if f.zero_at_zero else False)
         shape = x.centre.shape[1:]
         return Local((Diagonal(strip.slope, shape, shape),), np.where(zero, 0.0, error), zero, overflow & ~zero,
-                     strip.shift, strip.strip, strip.cap)  # fmt: skip
+                     strip.shift, strip.strip, strip.cap, grid=grid, ends=ends)  # fmt: skip
 
     def undecided(self, *xs: Tensor) -> tuple[Mask | None, ...]:
         pieces = self.function.pieces

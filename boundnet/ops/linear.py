@@ -9,7 +9,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from boundnet.arithmetic import Arithmetic
 from boundnet.errors import GraphError
+from boundnet.exact_sums import quotient_exact
 from boundnet.maps import BatchDenseMap, ConvMap, DenseMap, LinearMap, TransposedConvMap, WindowSum
 from boundnet.maps.conv import Pairs
 from boundnet.numerics.outward import Array, up
@@ -62,6 +64,9 @@ class _SumOfProducts(Op):
     def split(self, errors: MeanIndependent, *xs: Tensor) -> Split | None:
         (x,) = xs
         return errors.inner(self.linear(x.centre.shape[1:]), x, self.bias, self.centre(x.centre))
+
+    def stores_once(self, rules: Arithmetic, operands: int) -> bool:
+        return True
 
     def parameters(self) -> tuple[Array, ...]:
         return (self.kernel,) if self.bias is None else (self.kernel, self.bias)
@@ -228,8 +233,17 @@ class AveragePool(Op):
         if rounder.arithmetic is not None:
             stored = up(reached / cells + rounding, 2)
             overflow = overflow | rounder.arithmetic.overflows(np.zeros(()), stored)
+        if x.grid is not None and rounder.arithmetic is not None and rounder.arithmetic.exact_stays:
+            # Halving only changes an exponent: what is left is the sum's own error.
+            power = (np.frexp(cells)[0] == 0.5) & (rounder.literal_slip(error, cells, reached)[1] == 0.0)
+            power = power & quotient_exact(rounder.arithmetic, total, x, np.frexp(cells)[1] - 1)
+            power = power & (not rounder.arithmetic.widens)
+            rounding = np.where(power & (error == 0.0), 0.0, rounding)
         zero = total.count(x.nonzero) == 0.0
         return Local((_Mean(total, cells),), np.where(zero, 0.0, rounding), zero, overflow)
+
+    def stores_once(self, rules: Arithmetic, operands: int) -> bool:
+        return True
 
     def split(self, errors: MeanIndependent, *xs: Tensor) -> Split | None:
         (x,) = xs

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boundnet.errors import GraphError
+from boundnet.grids import Exponents, exponent_of
 from boundnet.maps import WeightedSelect
 from boundnet.maps.conv import Pairs, conv_lengths
 from boundnet.numerics.outward import Array, Mask, up
@@ -77,10 +78,22 @@ def secant_choice(centres: Array, radii: Array, errors: Array) -> tuple[Array, A
     return np.where(candidate & one, 1.0, 0.0), np.where(one[..., 0], 0.0, noise)
 
 
-def read_error(rounder: Rounder, zero: Mask) -> Array:
-    """A maximum rounds nothing, but under DAZ it may read, and return, a subnormal number as 0."""
+def read_error(rounder: Rounder, zero: Mask, grid: Exponents | None = None) -> Array:
+    """A maximum rounds nothing, but under DAZ it may read, and return, a subnormal number as 0: not where ``grid`` tells
+    that there is none.
+    """
     rules = rounder.arithmetic
-    return np.where(zero | (rules is None or not rules.flushes_operands), 0.0, 0.0 if rules is None else rules.flush())
+    if rules is None or not rules.flushes_operands or rules.flush() == 0.0:
+        return np.zeros(zero.shape)
+    return np.where(zero if grid is None else zero | (grid >= exponent_of(rules.flush())), 0.0, rules.flush())
+
+
+def read_within(low: Array, high: Array, error: Array) -> tuple[Array, Array]:
+    """Ends that numbers between ``low`` and ``high`` keep to once each is off by ``error``."""
+    still = error == 0.0
+    return np.where(still, low, np.nextafter(low - error, -np.inf)), np.where(
+        still, high, np.nextafter(high + error, np.inf)
+    )
 
 
 def _undecided(
@@ -201,10 +214,13 @@ class MaxPool(Op):
         zeros = real & x.zero.reshape(n, -1)[:, cells]
         choice = choose(centres, radii, zeros)
         linear = WeightedSelect(np.maximum(cells, 0), choice.weights, shape)
-        error = read_error(rounder, choice.zero)
+        grid = None if x.grid is None else (-self.centre(-x.grid.astype(np.float64))).astype(np.int16)
+        error = read_error(rounder, choice.zero, grid)
+        ends = None if x.ends is None else read_within(self.centre(x.ends[0]), self.centre(x.ends[1]), error)
         return Local(
-            (linear,), error, choice.zero, np.zeros(error.shape, dtype=np.bool_), choice.shift, choice.strip, choice.cap
-        )
+            (linear,), error, choice.zero, np.zeros(error.shape, dtype=np.bool_), choice.shift, choice.strip, choice.cap,
+            grid=grid, ends=ends,
+        )  # fmt: skip
 
     def undecided(self, *xs: Tensor) -> tuple[Mask | None, ...]:
         x = xs[0]

@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from boundnet.arithmetic import Arithmetic
 from boundnet.errors import GraphError
+from boundnet.exact_sums import exact_addition
 from boundnet.machines.base import Machine
 from boundnet.machines.running import RunningMachine, Tracked
 from boundnet.maps import Diagonal, LinearMap, Zero
@@ -17,7 +19,7 @@ from boundnet.numerics.intervals import Box
 from boundnet.numerics.outward import Array, Mask, raise_tiny, up
 from boundnet.ops.base import Local, Op, Secant, Shape, Tensor
 from boundnet.ops.elementwise import FLOATS
-from boundnet.ops.maxima import choose, read_error, secant_choice
+from boundnet.ops.maxima import choose, read_error, read_within, secant_choice
 from boundnet.roundoff.mean_independent.roundings import MeanIndependent
 from boundnet.roundoff.mean_independent.split import Split
 from boundnet.roundoff.rounder import Rounder
@@ -99,6 +101,9 @@ def _variables(m: RunningMachine, xs: Sequence[Tensor]) -> list[Tracked]:
 class Add(_Merge):
     """Sum of all inputs."""
 
+    def stores_once(self, rules: Arithmetic, operands: int) -> bool:
+        return operands == 2
+
     def program(self, m: Machine, *xs: Any) -> Any:
         return reduce(m.add, xs)
 
@@ -116,6 +121,9 @@ class Add(_Merge):
         # x + 0 is x: exact unless it is flushed or narrowed, which a stored x is not any more.
         rules = rounder.arithmetic
         exact = (others <= 1) & (rules is None or (rules.exact_stays and not rules.flushes))
+        on_grid = exact_addition(rules, xs)
+        if on_grid is not None:
+            exact = exact | on_grid
         return Local(maps, np.where(zero | exact, 0.0, error), zero, overflow & ~zero)
 
 
@@ -125,6 +133,9 @@ class Subtract(_Merge):
 
     arity: ClassVar[int | None] = 2
 
+    def stores_once(self, rules: Arithmetic, operands: int) -> bool:
+        return True
+
     def program(self, m: Machine, *xs: Any) -> Any:
         return m.sub(xs[0], xs[1])
 
@@ -132,9 +143,10 @@ class Subtract(_Merge):
         shapes, output = _shapes(xs)
         error, overflow = rounder.program((self.program,), xs)
         zero = np.logical_and.reduce([_spread(x.zero, len(xs[0].centre), output) for x in xs])
+        exact = exact_addition(rounder.arithmetic, xs)
         one = np.ones(output)
         maps = (Diagonal(one, shapes[0], output), Diagonal(-one, shapes[1], output))
-        return Local(maps, np.where(zero, 0.0, error), zero, overflow & ~zero)
+        return Local(maps, np.where(zero if exact is None else zero | exact, 0.0, error), zero, overflow & ~zero)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,6 +194,9 @@ class Average(_Merge):
 @dataclass(frozen=True, eq=False)
 class Multiply(_Merge):
     """Product of all inputs."""
+
+    def stores_once(self, rules: Arithmetic, operands: int) -> bool:
+        return operands == 2
 
     def program(self, m: Machine, *xs: Any) -> Any:
         return reduce(m.mul, xs)
@@ -255,8 +270,14 @@ class _Extremum(_Merge):
         zeros = np.stack([np.broadcast_to(x.zero, full) for x in xs], axis=-1)
         choice = choose(centres, radii, zeros)
         maps = tuple(Diagonal(choice.weights[..., i], shape, output) for i, shape in enumerate(shapes))
-        error, overflow = read_error(rounder, choice.zero), np.zeros(full, dtype=np.bool_)
-        return Local(maps, error, choice.zero, overflow, self.sign * choice.shift, choice.strip, choice.cap)
+        grids = [np.broadcast_to(x.grid, full) for x in xs if x.grid is not None]
+        grid = np.minimum.reduce(grids) if len(grids) == len(xs) else None
+        error, overflow = read_error(rounder, choice.zero, grid), np.zeros(full, dtype=np.bool_)
+        ends = [x.range() for x in xs] if any(x.ends is not None for x in xs) else None
+        within = None if ends is None else read_within(*(self.centre(*(e[side] for e in ends)) for side in (0, 1)), error)
+        return Local(
+            maps, error, choice.zero, overflow, self.sign * choice.shift, choice.strip, choice.cap, grid=grid, ends=within
+        )
 
     def secant(self, xs: Sequence[Tensor], local: Local, radii: Sequence[Array]) -> Secant:
         shapes, output = _shapes(xs)

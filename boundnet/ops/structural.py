@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from boundnet.errors import GraphError
+from boundnet.grids import ANY_GRID
 from boundnet.maps import LinearMap, Structural
 from boundnet.numerics.outward import Array
 from boundnet.ops.base import Local, Op, Shape, Tensor
@@ -97,8 +98,12 @@ class _Move(Op):
         return y
 
     def local(self, rounder: Rounder, *xs: Tensor) -> Local:
-        linear = self.linear(xs[0].centre.shape[1:])
-        return no_rounding((linear,), np.asarray(linear.move(xs[0].zero, True), dtype=np.bool_))
+        (x,) = xs
+        linear = self.linear(x.centre.shape[1:])
+        found = no_rounding((linear,), np.asarray(linear.move(x.zero, True), dtype=np.bool_))
+        grid = None if x.grid is None else np.asarray(linear.move(x.grid, ANY_GRID), dtype=np.int16)
+        ends = None if x.ends is None else (linear.move(x.ends[0]), linear.move(x.ends[1]))
+        return replace(found, grid=grid, ends=ends)
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,7 +252,15 @@ class Concat(Op):
         output = self.output_shape(*shapes)
         starts = np.cumsum([0] + [shape[self.axis] for shape in shapes])
         maps = tuple(_Into(shape, output, self.axis, int(at)) for shape, at in zip(shapes, starts, strict=False))
-        return no_rounding(maps, np.concatenate([x.zero for x in xs], axis=self.axis + 1))
+        found = no_rounding(maps, np.concatenate([x.zero for x in xs], axis=self.axis + 1))
+        grids = [x.grid for x in xs if x.grid is not None]
+        grid = np.concatenate(grids, axis=self.axis + 1) if len(grids) == len(xs) else None
+        ends = [x.range() for x in xs] if any(x.ends is not None for x in xs) else None
+        return replace(
+            found,
+            grid=grid,
+            ends=None if ends is None else (self.centre(*(e[0] for e in ends)), self.centre(*(e[1] for e in ends))),
+        )
 
 
 __all__ = ["Concat", "Input", "Pad", "Repeat", "Reshape", "Slice", "Transpose"]

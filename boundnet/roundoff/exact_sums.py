@@ -11,7 +11,10 @@ So it holds for every order, fma, rounding direction and tie rule, not only to n
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -32,6 +35,19 @@ Places = npt.NDArray[np.int32]
 PIECE = 1 << 20
 """Leaves of the smallest piece worth a thread of its own."""
 _weights: WeakKeyDictionary[LinearMap, tuple[Layout, Exponents]] = WeakKeyDictionary()
+
+
+class Operand(Protocol):
+    """What is read of a tensor (:class:`boundnet.ops.base.Tensor`)."""
+
+    @property
+    def centre(self) -> Array: ...
+    @property
+    def radius(self) -> Array: ...
+    @property
+    def nonzero(self) -> Mask: ...
+    @property
+    def grid(self) -> Exponents | None: ...
 
 
 @dataclass(frozen=True)
@@ -73,6 +89,34 @@ def exact_sum(terms: Sum, arithmetic: Arithmetic, total: Array) -> ExactSum | No
             fits = _holds(total, phi, flushed, q, arithmetic.accumulate)
         error = np.where(flushed == 0.0, phi, up(phi + flushed, 1))
     return ExactSum(np.where(fits & ~np.isnan(error), error, np.inf), least)
+
+
+def exact_addition(arithmetic: Arithmetic | None, xs: Sequence[Operand]) -> Mask | None:
+    """Where the sum or difference of all ``xs`` is exact in any order, in float64 as well; None where nothing is known."""
+    known = all(x.grid is not None for x in xs)
+    if arithmetic is None or not known or arithmetic.perturbation is not None or arithmetic.widens:
+        return None
+    fmt = arithmetic.accumulate
+    grids = [x.grid for x in xs if x.grid is not None]
+    least: Places = functools.reduce(np.minimum, grids).astype(np.int32)
+    total = up(sum((np.abs(x.centre) + x.radius for x in xs), np.zeros(())), len(xs) + 1)
+    fits = (total <= _power(np.minimum(least, 900) + fmt.precision)) & (total < fmt.largest)
+    return fits & (least >= _finest(arithmetic))  # type: ignore[no-any-return]
+
+
+def quotient_exact(arithmetic: Arithmetic, linear: LinearMap, x: Operand, halvings: Places) -> Mask:
+    """Where sums of ``x`` that are exact stay so when they are halved so many times: nothing becomes subnormal."""
+    terms = Sum(linear, x.centre, x.radius, x.nonzero, None, products=False, grid=x.grid)
+    _, least = _potential(terms, np.zeros((len(x.centre), *linear.output_shape), np.int32))
+    found: Mask = least - halvings >= _finest(arithmetic)
+    return found
+
+
+def _finest(arithmetic: Arithmetic) -> int:
+    """Least exponent of a grid whose multiples are 0 or numbers that are neither rounded nor flushed for being small."""
+    fmt = arithmetic.accumulate
+    normal = not fmt.is_fixed and (arithmetic.flushes or not fmt.subnormals)
+    return exponent_of(fmt.smallest_normal if normal else fmt.smallest_subnormal)
 
 
 def _holds(total: Array, phi: Array, flushed: Array, q: Places, fmt: Format) -> Mask:
@@ -141,4 +185,4 @@ def _power(exponent: Places) -> Array:
     return power
 
 
-__all__ = ["ExactSum", "exact_sum"]
+__all__ = ["ExactSum", "exact_addition", "exact_sum", "quotient_exact"]

@@ -6,12 +6,15 @@ A conforming run deviates from the centre by both; the exact network only by the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
 from boundnet.arithmetic import OWN, Arithmetic
 from boundnet.forms import allowed
+from boundnet.grids import Exponents, exponent_of
 from boundnet.machines import chains
 from boundnet.machines.running import RunningMachine
 from boundnet.maps import LinearMap
@@ -31,15 +34,41 @@ class Known(Protocol):
     def radius(self) -> Array: ...
     @property
     def nonzero(self) -> Mask: ...
+    @property
+    def grid(self) -> Exponents | None: ...
     def spread(self, linear: LinearMap) -> Array: ...
 
 
 class Rounder:
-    """Bounds for one execution model; ``arithmetic`` None stands for the exact network."""
+    """Bounds for one execution model; ``arithmetic`` None stands for the exact network.
 
-    def __init__(self, arithmetic: Arithmetic | None) -> None:
+    Args:
+        held: the model that weights and literals are stored by, where another one than ``arithmetic`` is.
+    """
+
+    def __init__(self, arithmetic: Arithmetic | None, held: Arithmetic | None = None) -> None:
         self.arithmetic = arithmetic
+        self.held = arithmetic if held is None else held
         self._cast_noise: dict[int, tuple[object, LinearMap | None]] = {}
+
+    @cached_property
+    def unstored(self) -> Rounder:
+        """The same for ops whose result stays in the accumulator; what they read was stored."""
+        rules = self.arithmetic
+        return self if rules is None else Rounder(replace(rules, storage=rules.accumulate), rules)
+
+    @cached_property
+    def gradual(self) -> Rounder:
+        """The same where nothing is flushed: where nothing can be subnormal."""
+        rules = self.arithmetic
+        return self if rules is None else Rounder(replace(rules, subnormals="gradual"), self.held)
+
+    def never_subnormal(self, x: Known) -> Mask | None:
+        """Elements that are 0 or normal numbers of the accumulator in every run; None where nothing is known of any."""
+        if self.arithmetic is None or x.grid is None:
+            return None
+        lam = self.arithmetic.accumulate.smallest_normal
+        return None if lam == 0.0 else x.grid >= exponent_of(lam)
 
     def program(
         self, programs: Sequence[Callable[..., Any]], xs: Sequence[Known], parameters: Sequence[Array] = (),
@@ -107,14 +136,14 @@ class Rounder:
         self, linear: LinearMap, x: Known, bias: Array | None, centre: Array, products: bool = True, stored: bool = True
     ) -> tuple[Array, Mask]:
         """Error of y = linear(x) + bias with the float64 result ``centre``; shapes (N, *output_shape)."""
-        at_centre = Sum(linear, x.centre, np.zeros(x.centre.shape), x.nonzero, bias, products)
+        at_centre = Sum(linear, x.centre, np.zeros(x.centre.shape), x.nonzero, bias, products, grid=x.grid)
         # |exact| exceeds |fl(exact)| by at most a factor of 1 + w.
         own = sum_error(at_centre, OWN, centre, np.abs(centre) * 2.0**-50 + 2.0**-1060).error
         if self.arithmetic is None:
             return own, np.zeros(own.shape, dtype=np.bool_)
         noise = self.kernel_noise(linear) if products else None
         bias_noise = None if bias is None else self.stored_error(bias)
-        terms = Sum(linear, x.centre, x.radius, x.nonzero, bias, products, noise, bias_noise)
+        terms = Sum(linear, x.centre, x.radius, x.nonzero, bias, products, noise, bias_noise, x.grid)
         cast = np.zeros(()) if bias_noise is None else bias_noise
         if noise is not None:
             cast = up(cast + noise.absolute(up(np.abs(x.centre) + x.radius, 1)), 1)
@@ -126,21 +155,21 @@ class Rounder:
 
     def stored_error(self, value: Array) -> Array:
         """Bound of what storing the exact ``value`` (a weight or an input) changes; exactly 0 where it is representable."""
-        if self.arithmetic is None:
+        if self.held is None:
             return np.zeros(np.shape(value))
-        storage = self.arithmetic.storage
+        storage = self.held.storage
         kept = storage.round(value) == value
         # A cast that rounds may flush as well.
-        error = np.where(kept, 0.0, self.arithmetic.one_rounding(np.abs(value), storage) + self.arithmetic.flush())
+        error = np.where(kept, 0.0, self.held.one_rounding(np.abs(value), storage) + self.held.flush())
         return np.where(np.abs(value) <= storage.largest, error, np.inf)
 
     def stored_error_over(self, centre: Array, radius: Array) -> Array:
         """Bound of what storing any value within ``radius`` of ``centre`` changes: (N, *shape)."""
-        if self.arithmetic is None:
+        if self.held is None:
             return np.zeros(centre.shape)
         reached = up(np.abs(centre) + radius, 1)
-        error = self.arithmetic.one_rounding(reached, self.arithmetic.storage) + self.arithmetic.flush()
-        error = np.where(reached <= self.arithmetic.storage.largest, error, np.inf)
+        error = self.held.one_rounding(reached, self.held.storage) + self.held.flush()
+        error = np.where(reached <= self.held.storage.largest, error, np.inf)
         return np.where(radius == 0.0, self.stored_error(centre), error)
 
     def divided(self, error: Array, centre: Array, count: Array, reached: Array) -> Array:
@@ -170,7 +199,8 @@ class Rounder:
         one = up(1.0 / count, 1)
         literal = self.stored_error(count)
         astray = up(literal / np.maximum(count - literal, 0.5), 2)  # relative error of the quotient due to that
-        formats = (rules.accumulate, rules.storage) if rules.widens else (rules.accumulate,)
+        held = self.held if self.held is not None and self.held.widens else None
+        formats = (rules.accumulate,) if held is None else (rules.accumulate, held.storage)
         # The reciprocal of a power of two is exact where it can be held.
         inverse = 1.0 / count
         kept = (literal == 0.0) & (np.frexp(count)[0] == 0.5)
