@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from boundnet.domains.base import capped, noise_of
-from boundnet.maps import LinearMap
 from boundnet.ops.base import Local
 from boundnet.rounding import TINY, Array, gamma, up
 

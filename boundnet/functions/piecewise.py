@@ -43,7 +43,8 @@ def relu(max_value: float | None = None, negative_slope: float = 0.0, threshold:
     values = {"negative_slope": slope, "threshold": t} | ({} if cap is None else {"max_value": cap})
     shown = {key: value for key, value in values.items() if value != 0.0}
     return named("relu", shown, (program,), pieces=pieces, monotone=monotone, zero_at_zero=slope == 0.0 or t <= 0.0,
-                  selects=tuple({0.0, cap or 0.0}) if slope == t == 0.0 else None, slope_range=(min(0.0, slope), max(1.0, slope)))  # fmt: skip
+                  selects=tuple({0.0, cap or 0.0}) if slope == t == 0.0 else None,
+                  slope_range=(min(0.0, slope), max(1.0, slope)))  # fmt: skip
 
 
 def leaky_relu(negative_slope: float = 0.2) -> Function:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from boundnet.arithmetic import Arithmetic
+from boundnet.box import Box
 from boundnet.errors import GraphError
 from boundnet.exact_sums import exact_addition
 from boundnet.machines.base import Machine
@@ -273,8 +274,10 @@ class _Extremum(_Merge):
         grids = [np.broadcast_to(x.grid, full) for x in xs if x.grid is not None]
         grid = np.minimum.reduce(grids) if len(grids) == len(xs) else None
         error, overflow = read_error(rounder, choice.zero, grid), np.zeros(full, dtype=np.bool_)
-        ends = [x.range() for x in xs] if any(x.ends is not None for x in xs) else None
-        within = None if ends is None else read_within(*(self.centre(*(e[side] for e in ends)) for side in (0, 1)), error)
+        within = None
+        if any(x.ends is not None for x in xs):
+            low, high = (self.centre(*(x.range()[side] for x in xs)) for side in (0, 1))
+            within = read_within(low, high, error)
         return Local(
             maps, error, choice.zero, overflow, self.sign * choice.shift, choice.strip, choice.cap, grid=grid, ends=within
         )

@@ -83,7 +83,7 @@ class Store(Op):
     def _found(self, low: Array, high: Array) -> Stored:
         """What values in [low, high] are stored as, wherever the bias is added."""
         rules = self.arithmetic
-        if self._at_once:
+        if self.bias is None or self._at_once:
             return stored_between(rules, low, high)
         apart = stored_apart(rules, low, high, self.bias)
         if rules.bias == "separate":

@@ -255,12 +255,10 @@ class Concat(Op):
         found = no_rounding(maps, np.concatenate([x.zero for x in xs], axis=self.axis + 1))
         grids = [x.grid for x in xs if x.grid is not None]
         grid = np.concatenate(grids, axis=self.axis + 1) if len(grids) == len(xs) else None
-        ends = [x.range() for x in xs] if any(x.ends is not None for x in xs) else None
-        return replace(
-            found,
-            grid=grid,
-            ends=None if ends is None else (self.centre(*(e[0] for e in ends)), self.centre(*(e[1] for e in ends))),
-        )
+        ends = None
+        if any(x.ends is not None for x in xs):
+            ends = self.centre(*(x.range()[0] for x in xs)), self.centre(*(x.range()[1] for x in xs))
+        return replace(found, grid=grid, ends=ends)
 
 
 __all__ = ["Concat", "Input", "Pad", "Repeat", "Reshape", "Slice", "Transpose"]

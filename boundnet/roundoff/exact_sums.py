@@ -101,7 +101,7 @@ def exact_addition(arithmetic: Arithmetic | None, xs: Sequence[Operand]) -> Mask
     least: Places = functools.reduce(np.minimum, grids).astype(np.int32)
     total = up(sum((np.abs(x.centre) + x.radius for x in xs), np.zeros(())), len(xs) + 1)
     fits = (total <= _power(np.minimum(least, 900) + fmt.precision)) & (total < fmt.largest)
-    return fits & (least >= _finest(arithmetic))  # type: ignore[no-any-return]
+    return fits & (least >= _finest(arithmetic))
 
 
 def quotient_exact(arithmetic: Arithmetic, linear: LinearMap, x: Operand, halvings: Places) -> Mask:
