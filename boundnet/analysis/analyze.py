@@ -140,7 +140,7 @@ def analyze(
     losses = cast_losses(graph, rules, values)
     found = losses.marked(found)
     cast_inputs = any(not np.array_equal(rules.storage.round(x), x) for x in values)
-    lines = assumptions(rules, casts=bounded.casts, inputs_cast=cast_inputs)
+    lines = assumptions(rules, casts=bounded.casts, inputs_cast=cast_inputs, stepped=bounded.stepped)
     claim = DETERMINISTIC
     if bounded.claim.checks:
         claim = Guarantee("sketch", bounded.claim.probability)

@@ -38,7 +38,7 @@ _NORMALISATION = {
 }
 
 
-def assumptions(arithmetic: Arithmetic, *, casts: bool, inputs_cast: bool) -> tuple[str, ...]:
+def assumptions(arithmetic: Arithmetic, *, casts: bool, inputs_cast: bool, stepped: bool = False) -> tuple[str, ...]:
     """Sentences that must hold of the machine for the bounds to hold."""
     a = arithmetic
     order = _ORDERS[a.order.kind].format(size=a.order.size)
@@ -52,6 +52,8 @@ def assumptions(arithmetic: Arithmetic, *, casts: bool, inputs_cast: bool) -> tu
         + f" ulp of {a.accumulate.name} ({a.functions.source})",
         "the stored weights, the inputs as given and the literals of each layer are the exact network",
     ]
+    if stepped:
+        lines.append(_steps(a))
     if a.perturbation is not None:
         kept = " (a result that so many bits hold stays as it is)" if a.perturbation.mode == "rr" else ""
         lines.append(
@@ -74,6 +76,16 @@ def assumptions(arithmetic: Arithmetic, *, casts: bool, inputs_cast: bool) -> tu
         " with the function accuracies of docs/reference/arithmetic.md"
     )
     return tuple(lines)
+
+
+def _steps(a: Arithmetic) -> str:
+    """What decided roundings rest on."""
+    ties = ", ties to even" if a.ties == "even" else ", ties either way"
+    way = f"to nearest{ties}" if a.nearest else "toward zero"
+    return (
+        f"every operation's result is really stored in {a.storage.name}, rounded once {way}: fused code that keeps one of "
+        "them wider is not covered (stores any covers it, by wider bounds)"
+    )
 
 
 def _statistics(a: Arithmetic) -> str:

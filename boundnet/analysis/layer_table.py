@@ -14,6 +14,7 @@ from boundnet.arithmetic.formats import BINARY32, Format
 from boundnet.domains.adjoint import Adjoint
 from boundnet.graph import LayerGraph
 from boundnet.numerics.outward import Array
+from boundnet.instrument import unstored_name
 from boundnet.ops import Activation, Op
 from boundnet.results import Layer, Node
 
@@ -121,7 +122,11 @@ class LayerTable:
             tally.low = min(tally.low, float(np.where(np.isnan(low), -np.inf, low).min(initial=np.inf)))
             tally.high = max(tally.high, float(np.where(np.isnan(high), np.inf, high).max(initial=-np.inf)))
             tally.values.add(exact.centre, self._smallest_normal)
-            tally.overflow |= any(runs.machine.overflow.get(node, False) for node in self._nodes[layer])
+            tally.overflow |= any(runs.machine.overflow.get(node, False) for node in self._parts(layer))
+
+    def _parts(self, layer: str) -> list[str]:
+        """Names that the machine's run gives to the layer's nodes: values before they are stored have their own."""
+        return [part for node in self._nodes[layer] for part in (unstored_name(node), node)]
 
     def attribute(self, source: Adjoint, best: npt.NDArray[np.int64]) -> None:
         """Take in where the bound of row ``best[n]`` of each sample comes from."""
@@ -134,7 +139,7 @@ class LayerTable:
         self.tallies.samples += int(usable.sum())
         scale = np.where(usable, total, 1.0)
         for layer, tally in self.tallies.rows.items():
-            for node in self._nodes[layer]:
+            for node in self._parts(layer):
                 for part, key in ((source.rounding, "rounding"), (source.linearisation, "linearisation")):
                     if node in part:
                         share = np.where(usable, part[node][at] / scale, 0.0)

@@ -20,7 +20,7 @@ from boundnet.graph import LayerGraph
 from boundnet.numerics.outward import Array
 from boundnet.domains.steps import SteppedIntervals
 from boundnet.instrument import instrumented
-from boundnet.ops.base import Op
+from boundnet.ops.base import Op, Tensor
 from boundnet.roundoff.rounder import Rounder
 
 AUTO_LIMIT = 1 << 26
@@ -156,12 +156,12 @@ class Runner:
         budget = ROW_WORK * self.effort
         seed = seed_of(self._seed, index, run)
         machine = prove(
-            self.cast_graph, cast, self._machine, settings, wanted, budget, seed, note=note, chance=self.chance
+            self.machine_graph, cast, self._machine, settings, wanted, budget, seed, note=note, chance=self.chance
         )  # fmt: skip
         claim.add(machine, settings)
         if machine.trace is None:
             return None
-        same = self.cast_graph is self.graph and all(map(np.array_equal, cast, inputs))
+        same = self.machine_graph is self.graph and all(map(np.array_equal, cast, inputs))
         # The exact network is a conforming run in which nothing is rounded: where its centre is the machine's, the
         # machine's radii hold for it.  About another centre they are promises like any others.
         if same and self.arithmetic.storage.precision > 24 and cost_of(self.graph) >= LARGE:
@@ -172,7 +172,7 @@ class Runner:
         within, shrink = radii if same else None, None
         if self.arithmetic.storage.precision <= 24:
             # 2**-53 / u as much: few probes can check wide promises.
-            within = radii if same else {name: np.where(r > 0.0, r, np.inf) for name, r in radii.items()}
+            within = radii if same else {name: _usable(t) for name, t in machine.trace.tensors.items()}
             settings, shrink = smaller(settings), SHRINK
         lost = machine.lost
         exact = prove(self.graph, inputs, self._exact, settings, wanted, EXACT_WORK, seed, within, shrink, note, lost=lost)
@@ -189,6 +189,12 @@ class Runner:
         return [
             x if exact or not self.casts else cast_to(self.arithmetic, x) for x, exact in zip(inputs, whole, strict=True)
         ]
+
+
+def _usable(tensor: Tensor) -> Array:
+    """Radii that the exact network may be held against, which has errors of its own where a machine's rounding is decided."""
+    size = np.where(np.isfinite(tensor.centre), np.abs(tensor.centre), 0.0).max(initial=0.0)
+    return np.where(tensor.radius > size * 2.0**-35, tensor.radius, np.inf)
 
 
 def _negligible(exact: Trace, machine: Trace) -> bool:

@@ -17,13 +17,19 @@ from boundnet.results import DomainInfo, Sample
 
 @dataclass(frozen=True)
 class Bounded:
-    """Results of all inputs, in their order; ``casts``: whether storing the weights changes some of them."""
+    """Results of all inputs, in their order.
+
+    Attributes:
+        casts: whether storing the weights changes some of them.
+        stepped: whether storing was taken as a step function.
+    """
 
     samples: list[Sample]
     table: LayerTable
     domain: DomainInfo
     claim: Claim
     casts: bool
+    stepped: bool
 
 
 def bound_samples(
@@ -51,7 +57,9 @@ def bound_samples(
         # Inputs that an interruption cut off were begun anew, with fresh coins, as often as a worker's death allows.
         claim.probability *= checkpoint.sessions
     samples = sorted((sample for part in parts for sample in part.samples), key=lambda sample: sample.index)
-    return Bounded(samples, table, _explain(job, claim, used), claim, bounder.runner.cast_graph is not job.graph)
+    return Bounded(
+        samples, table, _explain(job, claim, used), claim, bounder.runner.cast_graph is not job.graph, bounder.runner.stepped
+    )
 
 
 def _explain(job: Job, claim: Claim, used: dict[str, int]) -> DomainInfo:

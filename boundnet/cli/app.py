@@ -19,11 +19,13 @@ from boundnet.cli.options import (
     Direction,
     First,
     Fused,
+    HalfWay,
     Html,
     Inputs,
     InputSeed,
     Jobs,
     Json,
+    Kept,
     Markdown,
     Model,
     Normalised,
@@ -105,7 +107,7 @@ def analyze(
     rounding: Annotated[Rounding | None, option("--rounding", "Of every operation.")] = None,
     subnormals: Annotated[Subnormals | None, option("--subnormals", "Kept or flushed to zero.")] = None,
     bias: Annotated[Bias | None, option("--bias", "Where a bias enters its sum.")] = None,
-    normalisation: Normalised = None, forms: Written = None,
+    normalisation: Normalised = None, forms: Written = None, ties: HalfWay = None, stores: Kept = None,
     domain: Annotated[Domain, option("--domain", "Abstract domain [auto].")] = Domain.auto,
     coins: Annotated[int | None, option(
         "--coins", "Seed of the sketches' proving coins, to repeat a run [from the system].", "N")] = None,
@@ -142,7 +144,8 @@ def analyze(
 
         options = {"name": arithmetic, "storage": storage, "accumulate": accumulate, "order": order, "fma": value_of(fma),
                    "rounding": value_of(rounding), "subnormals": value_of(subnormals), "bias": value_of(bias),
-                   "normalisation": value_of(normalisation), "forms": value_of(forms)}  # fmt: skip
+                   "normalisation": value_of(normalisation), "forms": value_of(forms), "ties": value_of(ties),
+                   "stores": value_of(stores)}  # fmt: skip
         files = files_of(json=json, csv=csv, html=html, markdown=markdown)
         code = run(Request(
             model, inputs or (), input_shape or (), resize, scale, offset, samples, input_range, seed, options, domain.value,

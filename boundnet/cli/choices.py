@@ -55,6 +55,20 @@ class Normalisation(StrEnum):
     wide = "wide"
 
 
+class Ties(StrEnum):
+    """Values of --ties."""
+
+    even = "even"
+    any = "any"
+
+
+class Stores(StrEnum):
+    """Values of --stores."""
+
+    all = "all"
+    any = "any"
+
+
 class Forms(StrEnum):
     """Values of --forms."""
 

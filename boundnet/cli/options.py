@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from boundnet.cli.choices import Fma, Forms, Normalisation, Rounding
+from boundnet.cli.choices import Fma, Forms, Normalisation, Rounding, Stores, Ties
 
 
 def files_of(**given: Path | None) -> dict[str, Path]:
@@ -46,6 +46,12 @@ Direction = Annotated[Rounding | None, option("--rounding", "Of every operation.
 Normalised = Annotated[Normalisation | None, option(
     "--normalisation", "Normalisation layers under a wider accumulator: every operation stores its result, only the last "
     "one does, or the layer's weights are held wide, too [kept].")]  # fmt: skip
+HalfWay = Annotated[
+    Ties | None, option("--ties", "Where values half-way between two numbers go when they are stored [even].")
+]
+Kept = Annotated[Stores | None, option(
+    "--stores", "Whether every operation's result is really stored, or fused code may keep any of them in the accumulator "
+    "[all].")]  # fmt: skip
 Written = Annotated[Forms | None, option(
     "--forms", "How elementwise formulas are evaluated: in any way that libraries and compilers use, or as documented [any]."
 )]  # fmt: skip

@@ -235,7 +235,7 @@ class AveragePool(Op):
             overflow = overflow | rounder.arithmetic.overflows(np.zeros(()), stored)
         if x.grid is not None and rounder.arithmetic is not None and rounder.arithmetic.exact_stays:
             # Halving only changes an exponent: what is left is the sum's own error.
-            power = (np.frexp(cells)[0] == 0.5) & (rounder.literal_slip(error, cells, reached)[1] == 0.0)
+            power = rounder.literal_slip(error, cells, reached)[1] == 0.0
             power = power & quotient_exact(rounder.arithmetic, total, x, np.frexp(cells)[1] - 1)
             power = power & (not rounder.arithmetic.widens)
             rounding = np.where(power & (error == 0.0), 0.0, rounding)
