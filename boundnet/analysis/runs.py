@@ -192,7 +192,7 @@ class Runner:
 
 
 def _usable(tensor: Tensor) -> Array:
-    """Radii that the exact network may be held against, which has errors of its own where a machine's rounding is decided."""
+    """Radii to hold the exact network against, which has errors of its own where a machine's rounding is decided."""
     size = np.where(np.isfinite(tensor.centre), np.abs(tensor.centre), 0.0).max(initial=0.0)
     return np.where(tensor.radius > size * 2.0**-35, tensor.radius, np.inf)
 
