@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from boundnet.analysis.instrument import unstored_name
 from boundnet.analysis.runs import Runs
 from boundnet.arithmetic.formats import BINARY32, Format
 from boundnet.domains.adjoint import Adjoint
 from boundnet.graph import LayerGraph
 from boundnet.numerics.outward import Array
-from boundnet.instrument import unstored_name
 from boundnet.ops import Activation, Op
 from boundnet.results import Layer, Node
 

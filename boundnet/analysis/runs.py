@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from boundnet.analysis.coins_claim import Claim, seed_of
+from boundnet.analysis.instrument import instrumented
 from boundnet.arithmetic import Arithmetic
 from boundnet.arithmetic.formats import Format
 from boundnet.domains import AffineDomain, Domain, IntervalDomain
@@ -16,10 +17,9 @@ from boundnet.domains.chance import Chance
 from boundnet.domains.forward import Tick, Trace, forward
 from boundnet.domains.sketch.prove import Note, prove
 from boundnet.domains.sketch.settings import Settings, cost_of, settings_for, smaller
+from boundnet.domains.steps import SteppedIntervals
 from boundnet.graph import LayerGraph
 from boundnet.numerics.outward import Array
-from boundnet.domains.steps import SteppedIntervals
-from boundnet.instrument import instrumented
 from boundnet.ops.base import Op, Tensor
 from boundnet.roundoff.rounder import Rounder
 

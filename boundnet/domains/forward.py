@@ -12,12 +12,12 @@ from boundnet.domains.chance import Chance
 from boundnet.domains.merged import with_merged
 from boundnet.domains.probe_bounds import Sketched
 from boundnet.graph import LayerGraph
-from boundnet.grids import Exponents, exponent_of, trailing
 from boundnet.maps import LinearMap
 from boundnet.numerics.outward import Array, up
 from boundnet.ops.base import Local, Tensor
-from boundnet.roundoff.rounder import Rounder
 from boundnet.ops.store import Store
+from boundnet.roundoff.grids import Exponents, exponent_of, trailing
+from boundnet.roundoff.rounder import Rounder
 
 
 @dataclass(frozen=True)

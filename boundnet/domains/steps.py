@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from boundnet.domains.base import capped, noise_of
+from boundnet.numerics.outward import TINY, Array, gamma, up
 from boundnet.ops.base import Local
-from boundnet.rounding import TINY, Array, gamma, up
 
 
 class SteppedIntervals:

@@ -11,10 +11,10 @@ import numpy as np
 
 from boundnet.arithmetic import Arithmetic
 from boundnet.errors import GraphError
-from boundnet.grids import Exponents
 from boundnet.machines.base import Machine
 from boundnet.maps import LinearMap, Zero
 from boundnet.numerics.outward import Array, Mask, up
+from boundnet.roundoff.grids import Exponents
 from boundnet.roundoff.mean_independent.roundings import MeanIndependent
 from boundnet.roundoff.mean_independent.split import Split
 from boundnet.roundoff.rounder import Rounder

@@ -12,17 +12,17 @@ import numpy as np
 from boundnet.errors import GraphError
 from boundnet.forms import with_rewritten
 from boundnet.functions import Function
-from boundnet.grids import trailing
 from boundnet.machines.floats import FloatMachine
 from boundnet.maps import Diagonal
 from boundnet.numerics.intervals import Box
 from boundnet.numerics.outward import Array, Mask, up
 from boundnet.ops.base import Local, Op, Program, Secant, Shape, Tensor, with_arrays
+from boundnet.ops.maxima import read_within
+from boundnet.roundoff.grids import trailing
 from boundnet.roundoff.mean_independent.roundings import MeanIndependent
 from boundnet.roundoff.mean_independent.split import Split
 from boundnet.roundoff.rounder import Rounder
 from boundnet.roundoff.strips import centre_of, piecewise, slopes, smooth, value_range
-from boundnet.ops.maxima import read_within
 
 FLOATS = FloatMachine()
 

@@ -11,11 +11,11 @@ import numpy as np
 
 from boundnet.arithmetic import Arithmetic
 from boundnet.errors import GraphError
-from boundnet.exact_sums import quotient_exact
 from boundnet.maps import BatchDenseMap, ConvMap, DenseMap, LinearMap, TransposedConvMap, WindowSum
 from boundnet.maps.conv import Pairs
 from boundnet.numerics.outward import Array, up
 from boundnet.ops.base import Local, Op, Shape, Tensor, require_rank, with_arrays
+from boundnet.roundoff.exact_sums import quotient_exact
 from boundnet.roundoff.mean_independent.roundings import MeanIndependent
 from boundnet.roundoff.mean_independent.split import Split
 from boundnet.roundoff.rounder import Rounder

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from boundnet.errors import GraphError
-from boundnet.grids import Exponents, exponent_of
 from boundnet.maps import WeightedSelect
 from boundnet.maps.conv import Pairs, conv_lengths
 from boundnet.numerics.outward import Array, Mask, up
 from boundnet.ops.base import Local, Op, Secant, Shape, Tensor, require_rank
+from boundnet.roundoff.grids import Exponents, exponent_of
 from boundnet.roundoff.rounder import Rounder
 
 

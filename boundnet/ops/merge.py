@@ -10,9 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from boundnet.arithmetic import Arithmetic
-from boundnet.box import Box
 from boundnet.errors import GraphError
-from boundnet.exact_sums import exact_addition
 from boundnet.machines.base import Machine
 from boundnet.machines.running import RunningMachine, Tracked
 from boundnet.maps import Diagonal, LinearMap, Zero
@@ -21,6 +19,7 @@ from boundnet.numerics.outward import Array, Mask, raise_tiny, up
 from boundnet.ops.base import Local, Op, Secant, Shape, Tensor
 from boundnet.ops.elementwise import FLOATS
 from boundnet.ops.maxima import choose, read_error, read_within, secant_choice
+from boundnet.roundoff.exact_sums import exact_addition
 from boundnet.roundoff.mean_independent.roundings import MeanIndependent
 from boundnet.roundoff.mean_independent.split import Split
 from boundnet.roundoff.rounder import Rounder

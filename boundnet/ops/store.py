@@ -9,12 +9,12 @@ from typing import Any, Self
 import numpy as np
 
 from boundnet.arithmetic import Arithmetic
-from boundnet.grids import grid_between, trailing
 from boundnet.maps import Diagonal
+from boundnet.numerics.outward import Array, Mask, up
 from boundnet.ops.base import Local, Op, Shape, Tensor
-from boundnet.rounder import Rounder
-from boundnet.rounding import Array, Mask, up
-from boundnet.storing import Stored, boundary_distance, middle, store, stored_apart, stored_between
+from boundnet.roundoff.grids import grid_between, trailing
+from boundnet.roundoff.rounder import Rounder
+from boundnet.roundoff.storing import Stored, boundary_distance, middle, store, stored_apart, stored_between
 
 
 @dataclass(frozen=True, eq=False)

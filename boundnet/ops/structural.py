@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from boundnet.errors import GraphError
-from boundnet.grids import ANY_GRID
 from boundnet.maps import LinearMap, Structural
 from boundnet.numerics.outward import Array
 from boundnet.ops.base import Local, Op, Shape, Tensor
+from boundnet.roundoff.grids import ANY_GRID
 from boundnet.roundoff.rounder import Rounder
 
 Anything = npt.NDArray[Any]

@@ -14,13 +14,13 @@ import numpy as np
 
 from boundnet.arithmetic import OWN, Arithmetic
 from boundnet.forms import allowed
-from boundnet.grids import Exponents, exponent_of
 from boundnet.machines import chains
 from boundnet.machines.running import RunningMachine
 from boundnet.maps import LinearMap
 from boundnet.numerics.blocks import in_blocks
 from boundnet.numerics.intervals import Box
 from boundnet.numerics.outward import Array, Mask, up
+from boundnet.roundoff.grids import Exponents, exponent_of
 from boundnet.roundoff.inner_product import sum_error
 from boundnet.roundoff.sums import Sum
 

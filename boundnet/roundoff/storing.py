@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from boundnet.arithmetic import Arithmetic
-from boundnet.formats import Format
-from boundnet.grids import exponent_of, grid_between, trailing
+from boundnet.arithmetic.formats import Format
 from boundnet.machines.errorfree import two_sum
-from boundnet.rounding import Array, Mask, up
+from boundnet.numerics.outward import Array, Mask, up
+from boundnet.roundoff.grids import exponent_of, grid_between, trailing
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from boundnet import ops
 from boundnet.graph import LayerGraph
-from boundnet.rounding import Array
+from boundnet.numerics.outward import Array
 
 Float32 = npt.NDArray[np.float32]
 ORDERS = ("document", "backwards", "shuffled", "halves", "tree", "up", "down", "wide")

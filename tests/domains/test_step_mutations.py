@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mutation import mutate
-from narrow_runs import STORES, Machine
-from test_stored_tensors import case, outside, violations
+from helpers.mutation import mutate
+from helpers.narrow_networks import case, outside, violations
+from helpers.narrow_runs import STORES, Machine
 
 import boundnet
-from boundnet import rounder
+from boundnet.analysis.runs import Runner
 from boundnet.domains import steps
-from boundnet.exact_sums import exact_addition
 from boundnet.ops import store
-from boundnet.runs import Runner
+from boundnet.roundoff import rounder
+from boundnet.roundoff.exact_sums import exact_addition
 
 MUTANTS: dict[str, tuple[Callable[..., Any], str, str, str, str]] = {
     "error of the sum": (rounder.Rounder.inner, "result.error + own + cast", "own + cast", "bfloat16", "last"),

@@ -11,7 +11,7 @@ from boundnet.arithmetic import Arithmetic
 from boundnet.graph import LayerGraph
 from boundnet.ops.base import Op
 from boundnet.ops.store import Store, Unstored
-from boundnet.storing import steps
+from boundnet.roundoff.storing import steps
 
 
 def instrumented(graph: LayerGraph, arithmetic: Arithmetic) -> LayerGraph | None:
