@@ -84,7 +84,7 @@ def _steps(a: Arithmetic) -> str:
     way = f"to nearest{ties}" if a.nearest else "toward zero"
     return (
         f"every operation's result is really stored in {a.storage.name}, rounded once {way}: fused code that keeps one of "
-        "them wider is not covered (stores any covers it, by wider bounds)"
+        "them wider, as compilers may, is not covered (stores any covers it, by wider bounds)"
     )
 
 

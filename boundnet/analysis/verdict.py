@@ -183,6 +183,8 @@ def _remedies(arithmetic: Arithmetic, overflow: bool = False) -> str:
         known.append("a wider --accumulate")
     if arithmetic.order.kind == "any" and not overflow:
         known.append("a known --order")
+    if arithmetic.widens and arithmetic.stores == "any" and arithmetic.nearest and not overflow:
+        known.append("--stores all (if the program stores every tensor)")
     if overflow:
         known.append("smaller inputs")
     if not known:

@@ -92,7 +92,8 @@ class Arithmetic:
         forms: of elementwise formulas: ``any`` of those that :mod:`boundnet.forms` derives, or the one that
             :mod:`boundnet.functions` and the ops list first (``document``), which emitted code computes.
         ties: where a value half-way between two numbers goes when it is stored to nearest.
-        stores: whether every operation's result is really stored, or fused code may keep any of them in ``accumulate``.
+        stores: whether every operation's result is really stored, or fused code may keep any of them in ``accumulate``:
+            then storing is noise, and no step function (docs/explanation/theory.md).
     """
 
     name: str
@@ -108,7 +109,7 @@ class Arithmetic:
     normalisation: Normalisation = "kept"
     forms: Forms = "any"
     ties: Ties = "even"
-    stores: Stores = "all"
+    stores: Stores = "any"
 
     def __post_init__(self) -> None:
         if not self.accumulate.holds(self.storage):

@@ -51,7 +51,7 @@ HalfWay = Annotated[
 ]
 Kept = Annotated[Stores | None, option(
     "--stores", "Whether every operation's result is really stored, or fused code may keep any of them in the accumulator "
-    "[all].")]  # fmt: skip
+    "[any].")]  # fmt: skip
 Written = Annotated[Forms | None, option(
     "--forms", "How elementwise formulas are evaluated: in any way that libraries and compilers use, or as documented [any]."
 )]  # fmt: skip

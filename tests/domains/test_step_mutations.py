@@ -46,7 +46,7 @@ def test_ties_that_go_elsewhere_are_outside_unless_any_is_declared() -> None:
 
     found = {}
     for ties in ("even", "any"):
-        rules = boundnet.build(storage="float(5,8)", accumulate="binary32", bias="last", ties=ties)
+        rules = boundnet.build(storage="float(5,8)", accumulate="binary32", bias="last", ties=ties, stores="all")
         found[ties] = 0
         for seed in range(8):
             graph, x, rng = case(seed)

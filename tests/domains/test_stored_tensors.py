@@ -44,9 +44,9 @@ def test_own_rounding_is_the_formats() -> None:
 def test_most_of_it_is_decided() -> None:
     """The enclosures say something: in a small network most stored numbers are known to the last bit."""
     graph, x, _ = case(0)
-    bounded = Runner(graph, boundnet.build(storage="fp8_e4m3fn", accumulate="binary32", bias="last"), "interval").intervals(
-        [x]
-    )
+    bounded = Runner(
+        graph, boundnet.build(storage="fp8_e4m3fn", accumulate="binary32", bias="last", stores="all"), "interval"
+    ).intervals([x])
     shares = [float(np.mean(bounded.machine.tensors[name].radius == 0.0)) for name in ("first", "norm", "sum", "y")]
     assert min(shares) > 0.9
 
@@ -56,7 +56,9 @@ def test_a_program_that_skips_a_store_is_outside() -> None:
     found = 0
     for seed in range(6):
         graph, x, rng = case(seed)
-        runner = Runner(graph, boundnet.build(storage="bfloat16", accumulate="binary32", bias="last"), "interval")
+        runner = Runner(
+            graph, boundnet.build(storage="bfloat16", accumulate="binary32", bias="last", stores="all"), "interval"
+        )
         bounded = runner.intervals([x])
         machine = Machine(STORES["bfloat16"], rng, skip=frozenset(["first", "on", "pooled"]))
         found += outside(runner, bounded, x, machine)

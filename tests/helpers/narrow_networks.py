@@ -69,7 +69,7 @@ def outside(runner: Runner, runs: Runs, x: Array, machine: Machine) -> int:
 
 def violations(seed: int, fmt: str, runs: int, bias: str = "any", subnormals: str = "either") -> int:
     graph, x, rng = case(seed)
-    rules = boundnet.build(storage=fmt, accumulate="binary32", bias=bias, subnormals=subnormals)
+    rules = boundnet.build(storage=fmt, accumulate="binary32", bias=bias, subnormals=subnormals, stores="all")
     runner = Runner(graph, rules, "interval")
     assert runner.stepped
     bounded = runner.intervals([x])
