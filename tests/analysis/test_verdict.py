@@ -71,7 +71,7 @@ def test_names_where_error_outgrows_values(analysis: Analysis) -> None:
     ("arithmetic", "remedies"),
     [
         ("binary32", "a wider --format, a wider --accumulate or a known --order."),
-        ("bfloat16", "a wider --format or a known --order."),
+        ("bfloat16", "a wider --format, a known --order or --stores all (if the program stores every tensor)."),
         ("c-binary32", "a wider --format or a wider --accumulate."),
         ("binary64", "a known --order."),
     ],

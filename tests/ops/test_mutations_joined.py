@@ -63,7 +63,7 @@ MUTANTS: dict[str, Mutant] = {
         adjoint, "+ strips + ", "+ ", net([("d", dense(1.0, -1.0), ["x"]), ("r", RELU, ["d"])], NEAR, replace(MIXED, rounding="any"))
     ),
     "roundings in adjoint rows": Mutant(
-        adjoint, "sum(rounding.values(), spread)", "spread", net([("d", dense(1.0, 1.01), ["x"])], np.array([1.06, 1.05]), MIXED)
+        adjoint, "up(noises + spread", "up(spread", net([("d", dense(1.0, 1.01), ["x"])], np.array([1.06, 1.05]), MIXED)
     ),
     "shifts in adjoint rows": Mutant(
         adjoint, "shifts = shifts + ", "shifts = shifts + 0 * ",

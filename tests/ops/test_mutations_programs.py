@@ -50,7 +50,7 @@ MUTANTS: dict[str, Mutant] = {
         RunningMachine.where, "either + gap", "either", one(ops.Activation(make("threshold", threshold=0.53, default=-3.0)), [[0.5]], DIRECTED, [0.1])
     ),
     "DAZ in max pooling": Mutant(
-        maxima.read_error, "0.0 if rules is None else rules.flush()", "0.0", one(ops.MaxPool((2,)), [[[LEAST / 2], [0.0]]], DAZ)
+        maxima.read_error, "0.0, rules.flush())", "0.0, 0.0)", one(ops.MaxPool((2,)), [[[LEAST / 2], [0.0]]], DAZ)
     ),
     "undecided maximum": Mutant(
         maxima.choose, "strip[open_], cap[open_] = ", "_, cap[open_] = ", one(ops.MaxPool((2,)), [[[1.0], [1.0]]], PLAIN, [0.5])

@@ -27,7 +27,7 @@ MUTANTS: dict[str, Mutant] = {
         one(dense(1.01), [[1.75]], Arithmetic("e5m2", E5M2, E5M2, SEQUENTIAL, rounding="any", subnormals="gradual", fma="no")),
     ),
     "input cast": Mutant(
-        Rounder.stored_error, "self.arithmetic.one_rounding(np.abs(value), storage) + self.arithmetic.flush()", "0.0",
+        Rounder.stored_error, "self.held.one_rounding(np.abs(value), storage) + self.held.flush()", "0.0",
         net([("y", ops.Reshape((1,)), ["x"])], np.array([1.06]), PLAIN),
     ),
     "product, by leaves": Mutant(
